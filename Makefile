@@ -1,0 +1,58 @@
+# Targets a user needs from a fresh clone. `uv` is used where it is installed, `venv` + `pip` otherwise.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(shell command -v uv 2>/dev/null)
+ifdef UV
+INSTALL := uv pip install --quiet --python $(BIN)/python -e
+else
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -e
+endif
+# Half the suite waits on processes rather than on a core, so two test workers a core.
+JOBS   ?= $(shell expr 2 \* $$(nproc 2>/dev/null || echo 2))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench chaos model clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3" >&2; exit 1; }
+ifdef UV
+	uv venv --quiet --python $(PYTHON) $(VENV)
+else
+	$(PYTHON) -m venv $(VENV)
+endif
+
+# One stamp a set of extras: `make demo` installs what it needs and nothing of the test suite's.
+$(VENV)/.run: pyproject.toml | $(BIN)/python
+	$(INSTALL) '.[embedded]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(INSTALL) '.[embedded,dev]'
+	@touch $@ $(VENV)/.run
+
+demo: $(VENV)/.run  ## install everything, run the five workflows live, print their results
+	$(BIN)/tasker-mp demo
+
+test: $(VENV)/.dev  ## the whole test suite, in parallel
+	$(BIN)/python -m pytest -n $(JOBS)
+
+check: $(VENV)/.dev  ## format, lint, types, import layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## rewrite the code to the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev  ## measure the five workflow patterns, with a report
+	$(BIN)/python -m bench run
+
+clean:  ## remove the virtual environment and the caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

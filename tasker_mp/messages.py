@@ -1,0 +1,96 @@
+"""What crosses between the supervisor and a worker: a step to run, and what came of it, as JSON."""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from tasker_mp.errors import UnencodableResultError
+from tasker_mp.template.model import StepDefinition
+
+EMPTY_OBJECT: Final = Raw(b"{}")
+NULL: Final = Raw(b"null")
+
+
+class StepSpec(Struct, frozen=True):
+    """What every task of one template shares about a step; encoded once per template and step."""
+
+    namespace: str
+    template: str
+    version: str
+    step: StepDefinition
+
+
+class StepEvent(Struct, array_like=True, gc=False):
+    """One step to run. Its event id travels in the record's header.
+
+    `task` is 32 hex digits. `attempt` counts from 1. `spec` is an encoded `StepSpec`.
+    `context` is the task's input; `dependencies` maps each finished ancestor's name to its result.
+    """
+
+    task: str
+    step_no: int
+    name: str
+    attempt: int
+    spec: Raw
+    context: Raw
+    dependencies: Raw
+    correlation_id: str | None = None
+
+
+class StepError(Struct, array_like=True, gc=False):
+    """Why an attempt failed; `retry_after` in seconds, where the handler asked for a delay."""
+
+    message: str
+    error_type: str
+    error_code: str | None = None
+    retryable: bool = True
+    retry_after: float | None = None
+    metadata: Raw = EMPTY_OBJECT
+
+
+class StepOutcome(Struct, array_like=True, gc=False):
+    """What came of a `StepEvent`: a result, or an error. `run_ns` is the time in the handler."""
+
+    result: Raw = NULL
+    metadata: Raw | None = None
+    error: StepError | None = None
+    run_ns: int = 0
+
+
+_encoder = msgspec.json.Encoder(decimal_format="string")
+event_decoder = msgspec.json.Decoder(StepEvent)
+outcome_decoder = msgspec.json.Decoder(StepOutcome)
+spec_decoder = msgspec.json.Decoder(StepSpec)
+
+encode = _encoder.encode
+
+
+def encode_result(value: object) -> Raw:
+    """A handler's value as JSON; `UnencodableResultError` where JSON cannot carry it exactly.
+
+    `msgspec` turns NaN and infinities into null without a word, so those are looked for first.
+    """
+    try:
+        encoded = _encoder.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise UnencodableResultError(str(error)) from error
+    # Only a result with a null in it can hide a NaN: the walk is paid for by few.
+    if b"null" in encoded:
+        _refuse_non_finite(value, "result")
+    return Raw(encoded)
+
+
+def _refuse_non_finite(value: object, place: str) -> None:
+    stack = [(place, value)]
+    while stack:
+        where, item = stack.pop()
+        if isinstance(item, float):
+            if item != item or item in (float("inf"), float("-inf")):
+                raise UnencodableResultError(f"{where} is {item}, which JSON cannot carry")
+        elif isinstance(item, dict):
+            stack.extend((f"{where}.{key}", child) for key, child in item.items())
+        elif isinstance(item, (list, tuple, set, frozenset)):
+            stack.extend((f"{where}[{i}]", child) for i, child in enumerate(item))
+        elif hasattr(item, "__dataclass_fields__") or isinstance(item, Struct):
+            stack.append((where, msgspec.to_builtins(item)))
