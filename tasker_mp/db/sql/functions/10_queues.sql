@@ -1,0 +1,50 @@
+-- A namespace has three queues: a priority above or below 0 has one of its own.
+create function tasker.queue_name(p_namespace text, p_priority integer) returns text
+language sql immutable parallel safe as $$
+    select 'worker_' || p_namespace || '_queue'
+        || case when p_priority > 0 then '_high' when p_priority < 0 then '_low' else '' end
+$$;
+
+-- Creates the queues of a namespace where they are missing, with autovacuum kept close behind the
+-- work: a queue table is small and turns over completely.
+create function tasker.create_queues(p_namespace text) returns void
+language plpgsql as $$
+declare
+    v_queue text;
+begin
+    foreach v_queue in array array[
+        tasker.queue_name(p_namespace, 1),
+        tasker.queue_name(p_namespace, 0),
+        tasker.queue_name(p_namespace, -1)]
+    loop
+        continue when exists (select from pgmq.meta where queue_name = v_queue);
+        perform pgmq.create(v_queue);
+        execute format(
+            'alter table pgmq.%I set (autovacuum_vacuum_scale_factor = 0,
+                autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
+                autovacuum_vacuum_insert_scale_factor = 0,
+                autovacuum_vacuum_insert_threshold = 100000)',
+            pgmq.format_table_name(v_queue, 'q'));
+    end loop;
+end $$;
+
+-- Puts ready steps into their queues and wakes the supervisors of each namespace, once a call.
+-- The caller has set the steps to enqueued in this same transaction.
+create function tasker.send_ready(p_tasks uuid[], p_nos integer[]) returns void
+language plpgsql as $$
+declare
+    v_group record;
+begin
+    for v_group in
+        select w.namespace, tasker.queue_name(w.namespace, t.priority) as queue,
+               array_agg(jsonb_build_object('task', r.task_uuid, 'step', r.step_no)
+                         order by r.ord) as messages
+        from unnest(p_tasks, p_nos) with ordinality r(task_uuid, step_no, ord)
+        join tasker.tasks t on t.task_uuid = r.task_uuid
+        join tasker.templates w on w.template_id = t.template_id
+        group by 1, 2
+    loop
+        perform pgmq.send_batch(v_group.queue, v_group.messages);
+        perform pg_notify('tasker_ready', v_group.namespace);
+    end loop;
+end $$;

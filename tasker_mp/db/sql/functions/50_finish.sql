@@ -1,0 +1,217 @@
+-- Finishes a batch of claimed steps in one transaction, and continues their tasks.
+--
+-- Arrays and the elements of the JSON arrays are parallel, one place a result. p_states is
+-- complete, waiting_for_retry (due in p_delays seconds) or error; p_payloads holds the result of a
+-- complete step and the error of any other. Each is guarded by event and state.
+--
+-- Returns only what the caller must act on, by `kind`:
+--   step   a child that became ready, claimed for p_owner (at most p_capacity), hydrated
+--   stale  an event that was not accepted: finished before, or given to someone else
+--   task   a task that ended, with its state
+-- Children past p_capacity go to their queue. p_released: claims of which nothing is held any more.
+--
+-- Lock order: the batch's own steps (no one else touches a step in progress but by hand, in number
+-- order), then children by (task_uuid, step_no), then tasks by task_uuid; numbers are topological,
+-- so a child never comes before its parent.
+create function tasker.finish_steps(
+    p_owner uuid, p_tasks uuid[], p_nos integer[], p_events uuid[], p_states tasker.step_state[],
+    p_payloads json, p_metadata json, p_delays double precision[], p_capacity integer,
+    p_released bigint[])
+returns table (
+    kind text, task_uuid uuid, step_no integer, event_id uuid, template_id integer, name text,
+    attempt integer, claim_id bigint, correlation_id uuid, context json, dependencies json)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_now        timestamptz := clock_timestamp();
+    v_events     uuid[];      -- accepted
+    v_failed     uuid[];      -- tasks of accepted failures, one place a failure
+    v_retried    integer;
+    v_quiet      uuid[];      -- tasks of accepted results that made no child ready
+    v_sinks      uuid[];      -- tasks of complete steps without children, one place a step
+    v_kid_tasks  uuid[];      -- children of complete steps, one place an edge
+    v_kids       integer[];
+    v_ready      record;
+    v_claim      bigint;
+begin
+    -- 1. The results, guarded.
+    with done as (
+        update tasker.steps s
+        set state = i.state,
+            result = case when i.state = 'complete' then i.payload end,
+            error = case when i.state <> 'complete' then i.payload end,
+            metadata = case when json_typeof(i.metadata) <> 'null' then i.metadata end,
+            finished_at = v_now,
+            due_at = case when i.state = 'waiting_for_retry'
+                          then v_now + make_interval(secs => i.delay) end
+        from rows from (unnest(p_tasks, p_nos, p_events, p_states, p_delays),
+                        json_array_elements(p_payloads), json_array_elements(p_metadata))
+            i(task_uuid, step_no, event_id, state, delay, payload, metadata)
+        where s.task_uuid = i.task_uuid and s.step_no = i.step_no
+          and s.event_id = i.event_id and s.state = 'in_progress'
+        returning s.task_uuid, s.event_id, s.state, s.children)
+    select array_agg(d.event_id),
+           array_agg(d.task_uuid) filter (where d.state = 'error'),
+           count(*) filter (where d.state = 'waiting_for_retry'),
+           array_agg(d.task_uuid) filter (where d.state = 'complete' and d.children = '{}'),
+           array_agg(distinct d.task_uuid) filter (where d.state <> 'waiting_for_retry'),
+           (select array_agg(e.task_uuid) from done e, unnest(e.children)
+            where e.state = 'complete'),
+           (select array_agg(k) from done e, unnest(e.children) k where e.state = 'complete')
+    into v_events, v_failed, v_retried, v_sinks, v_quiet, v_kid_tasks, v_kids
+    from done d;
+
+    if v_retried > 0 then
+        perform tasker.record_attempts(p_tasks, p_nos, v_events);
+    end if;
+
+    -- 2. The children: counted down, and those with nothing left to wait for made ready.
+    if v_kids is not null then
+        with edges as (
+            select e.task_uuid, e.step_no, count(*)::integer as finished
+            from unnest(v_kid_tasks, v_kids) e(task_uuid, step_no) group by 1, 2),
+        locked as (
+            select c.task_uuid, c.step_no, e.finished,
+                   c.state = 'pending' and c.waiting_on = e.finished as ready
+            from edges e
+            join tasker.steps c on c.task_uuid = e.task_uuid and c.step_no = e.step_no
+            order by c.task_uuid, c.step_no
+            for no key update of c),
+        ranked as (
+            select l.*, l.ready and
+                   row_number() over (partition by l.ready order by l.task_uuid, l.step_no)
+                       <= p_capacity as direct
+            from locked l),
+        counted as (
+            update tasker.steps c
+            set waiting_on = c.waiting_on - r.finished,
+                state = case when r.direct then 'in_progress'
+                             when r.ready then 'enqueued' else c.state end,
+                enqueued_at = case when r.ready then v_now else c.enqueued_at end,
+                attempts = c.attempts + r.direct::integer,
+                event_id = case when r.direct then gen_random_uuid() else c.event_id end,
+                owner = case when r.direct then p_owner else c.owner end,
+                claimed_at = case when r.direct then v_now else c.claimed_at end
+            from ranked r
+            where c.task_uuid = r.task_uuid and c.step_no = r.step_no
+            returning c.task_uuid, c.step_no, r.ready, r.direct)
+        select array_agg(k.task_uuid) filter (where k.direct) as direct_tasks,
+               array_agg(k.step_no) filter (where k.direct) as direct_nos,
+               array_agg(k.task_uuid) filter (where k.ready and not k.direct) as queued_tasks,
+               array_agg(k.step_no) filter (where k.ready and not k.direct) as queued_nos
+        into v_ready from counted k;
+
+        if v_ready.queued_tasks is not null then
+            perform tasker.send_ready(v_ready.queued_tasks, v_ready.queued_nos);
+        end if;
+        if v_ready.direct_tasks is not null then
+            insert into tasker.claims (owner, task_uuids, step_nos)
+            values (p_owner, v_ready.direct_tasks, v_ready.direct_nos)
+            returning claim_id into v_claim;
+            return query
+                select 'step', h.* from tasker.hydrate(
+                    v_ready.direct_tasks, v_ready.direct_nos, v_claim) h;
+        end if;
+        select array_agg(q) into v_quiet from (
+            select unnest(v_quiet) q
+            except select unnest(v_ready.direct_tasks)
+            except select unnest(v_ready.queued_tasks)) quiet;
+    end if;
+
+    -- 3. The tasks that may have ended: all sinks complete, or nothing left that can move.
+    if v_quiet is not null then
+        return query select 'task', e.task_uuid, null::integer, null::uuid, null::integer,
+                            e.state::text, null::integer, null::bigint, null::uuid,
+                            null::json, null::json
+                     from tasker.settle_tasks(v_quiet, v_sinks, v_failed, v_now) e;
+    end if;
+
+    if p_released is not null then
+        delete from tasker.claims c where c.claim_id = any (p_released);
+    end if;
+    if cardinality(p_events) > coalesce(cardinality(v_events), 0) then
+        return query select 'stale', null::uuid, null::integer, e.event_id, null::integer,
+                            null::text, null::integer, null::bigint, null::uuid,
+                            null::json, null::json
+                     from unnest(p_events) e(event_id)
+                     where e.event_id <> all (coalesce(v_events, '{}'));
+    end if;
+end $$;
+
+-- Ends the tasks among p_tasks that are over. p_sinks and p_failed name a task once for each of
+-- its steps that completed without children, or failed, in this transaction.
+--
+-- The task's row is locked before its steps are looked at, so that of two transactions that finish
+-- the last two steps of a task, the second sees what the first did.
+create function tasker.settle_tasks(
+    p_tasks uuid[], p_sinks uuid[], p_failed uuid[], p_now timestamptz)
+returns table (task_uuid uuid, state tasker.task_state)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_stuck uuid[];
+begin
+    perform from tasker.tasks t where t.task_uuid = any (p_tasks)
+        order by t.task_uuid for no key update;
+
+    return query
+        with counts as (
+            select u.task_uuid, sum(u.sinks)::integer as sinks, sum(u.failed)::integer as failed
+            from (select s as task_uuid, 1 as sinks, 0 as failed from unnest(p_sinks) s
+                  union all select f, 0, 1 from unnest(p_failed) f) u
+            group by 1),
+        ended as (
+            update tasker.tasks t
+            set open_sinks = t.open_sinks - c.sinks,
+                failed_steps = t.failed_steps + c.failed,
+                state = case when t.open_sinks = c.sinks then 'complete' else t.state end,
+                completed_at = case when t.open_sinks = c.sinks then p_now end
+            from counts c
+            where t.task_uuid = c.task_uuid and t.state = 'in_progress'
+            returning t.task_uuid, t.state, t.waited)
+        select e.task_uuid, e.state from ended e
+        where e.state = 'complete'
+          and (not e.waited or tasker.announce_end(e.task_uuid));
+
+    -- Rare: only tasks in which something failed, or whose other branches run on after that.
+    with stuck as (
+        update tasker.tasks t
+        set state = 'error', completed_at = p_now
+        where t.task_uuid = any (p_tasks) and t.state = 'in_progress' and t.failed_steps > 0
+          and not exists (
+              select from tasker.steps s
+              where s.task_uuid = t.task_uuid
+                and s.state in ('enqueued', 'in_progress', 'waiting_for_retry'))
+        returning t.task_uuid, t.waited)
+    select array_agg(k.task_uuid) into v_stuck from stuck k
+    where not k.waited or tasker.announce_end(k.task_uuid);
+    return query select s, 'error'::tasker.task_state from unnest(v_stuck) s;
+end $$;
+
+-- Tells whoever waits that a task has ended. Always true, so that it can stand in a filter.
+create function tasker.announce_end(p_task uuid) returns boolean
+language plpgsql as $$
+begin
+    perform pg_notify('tasker_ended', p_task::text);
+    return true;
+end $$;
+
+-- Records the transitions of attempts that will be superseded by another (a step's row tells
+-- only its latest), for the accepted ones of p_events that now wait for a retry.
+create function tasker.record_attempts(p_tasks uuid[], p_nos integer[], p_events uuid[])
+returns void
+language sql as $$
+    insert into tasker.transitions
+        (task_uuid, step_no, at, from_state, to_state, attempt, event_id, actor, error)
+    select s.task_uuid, s.step_no, m.at, m.from_state, m.to_state, s.attempts,
+           case when m.to_state <> 'enqueued' then s.event_id end, s.owner::text,
+           case when m.to_state = 'waiting_for_retry' then s.error end
+    from unnest(p_tasks, p_nos) i(task_uuid, step_no)
+    join tasker.steps s on s.task_uuid = i.task_uuid and s.step_no = i.step_no
+    cross join lateral (values
+        (s.enqueued_at, case when s.attempts = 1 then 'pending' else 'waiting_for_retry' end,
+         'enqueued'),
+        (s.claimed_at, 'enqueued', 'in_progress'),
+        (s.finished_at, 'in_progress', 'waiting_for_retry')) m(at, from_state, to_state)
+    where s.state = 'waiting_for_retry' and s.event_id = any (p_events)
+$$;

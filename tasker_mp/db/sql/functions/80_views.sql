@@ -1,0 +1,26 @@
+-- Every transition of every step: those recorded, and those that its row still tells.
+create view tasker.step_transitions as
+    select task_uuid, step_no, at, from_state, to_state, attempt, event_id, actor, reason, error
+    from tasker.transitions
+    union all
+    select s.task_uuid, s.step_no, m.at, m.from_state, m.to_state, m.attempt,
+           m.event_id, s.owner::text, null, m.error
+    from tasker.steps s
+    cross join lateral (values
+        (s.enqueued_at, case when s.attempts <= 1 then 'pending' else 'waiting_for_retry' end,
+         'enqueued', null::integer, null::uuid, null::json),
+        (s.claimed_at, 'enqueued', 'in_progress', s.attempts, s.event_id, null::json),
+        (s.finished_at, 'in_progress', s.state::text, s.attempts, s.event_id, s.error))
+        m(at, from_state, to_state, attempt, event_id, error)
+    -- A retry is on record up to the moment it waits; later columns belong to the next attempt.
+    where m.at is not null and s.state <> 'waiting_for_retry' and m.at >= s.enqueued_at;
+
+-- The readiness of every unfinished step, derived from the edges and not from the counters: what
+-- `explain` reads, and what a test compares the counters with.
+create view tasker.step_readiness as
+    select c.task_uuid, c.step_no, c.name, c.state, c.waiting_on,
+           (select count(*)::integer from tasker.steps p
+            where p.task_uuid = c.task_uuid and c.step_no = any (p.children)
+              and p.state not in ('complete', 'resolved_manually')) as open_parents
+    from tasker.steps c
+    where c.state not in ('complete', 'cancelled', 'resolved_manually');
