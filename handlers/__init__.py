@@ -1,0 +1,1 @@
+"""The example workflows' handlers: four exact computations on a DAG each, and an order."""

@@ -1,0 +1,122 @@
+"""A supervisor in another process's care: started, watched and stopped from Python."""
+
+import atexit
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from tasker_mp.config import Config, load_config
+from tasker_mp.control import Command, ask
+from tasker_mp.engine.runtime import RuntimeDirectory
+from tasker_mp.errors import EngineError, UnreachableError
+
+_READY = b"ready\n"
+_STOP_MARGIN = 15.0
+
+
+class System:
+    """A running supervisor; made by `bootstrap`, used as a context manager or stopped by hand."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._callbacks: list[Callable[[], object]] = []
+        self._stopped = False
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tasker_mp.engine.run"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # a Ctrl-C in the terminal is this process's to pass on
+        )
+        atexit.register(self.stop)
+        self._await_ready()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def _await_ready(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with self._process.stdin as stdin:
+            stdin.write(msgspec.json.encode(self.config, enc_hook=str))
+        if self._process.stdout.readline() != _READY:
+            code = self._process.wait()
+            self._finish()
+            raise EngineError(
+                f"the supervisor could not start (exit status {code}); what it said is above"
+            )
+
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def status(self) -> dict[str, Any]:
+        """The document of `tasker-mp status --json`."""
+        if not self.is_running():
+            return {"running": False, "error": "the supervisor has stopped"}
+        try:
+            return ask(RuntimeDirectory(self.config.root).control_socket, Command("status"))
+        except UnreachableError as error:
+            return {"running": False, "error": str(error)}
+
+    def on_shutdown(self, callback: Callable[[], object]) -> None:
+        """Have `callback()` called once the supervisor has stopped; the last one added first."""
+        self._callbacks.append(callback)
+
+    def transition_to_graceful_shutdown(self) -> None:
+        """Ask the supervisor to drain; `stop` waits for it."""
+        if self.is_running():
+            self._process.send_signal(signal.SIGTERM)
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Drain and stop, within `timeout` seconds or else at once; a second call is harmless."""
+        if self._stopped:
+            return
+        limit = self.config.worker.drain_timeout + _STOP_MARGIN if timeout is None else timeout
+        self.transition_to_graceful_shutdown()
+        try:
+            self._process.wait(limit)
+        except subprocess.TimeoutExpired:
+            self._stop_at_once()
+        self._finish()
+
+    def _stop_at_once(self) -> None:
+        self._process.send_signal(signal.SIGTERM)  # a second one: no more draining
+        deadline = time.monotonic() + _STOP_MARGIN
+        try:
+            self._process.wait(deadline - time.monotonic())
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _finish(self) -> None:
+        self._stopped = True
+        atexit.unregister(self.stop)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        while self._callbacks:
+            self._callbacks.pop()()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def bootstrap(config: Config | None = None) -> System:
+    """Start a supervisor in a process of its own and return once it is ready.
+
+    `EngineError` where it cannot start. It stops when this process ends, however that happens.
+    """
+    return System(config or load_config())

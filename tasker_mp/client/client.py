@@ -1,0 +1,214 @@
+"""The blocking client: submits tasks, reads them, waits for them; needs no supervisor."""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import msgspec
+from psycopg import Connection
+from psycopg.types.json import set_json_loads
+
+from tasker_mp.client.catalog import Catalog, registration
+from tasker_mp.client.errors import readable_errors
+from tasker_mp.client.submission import Submission, submit_parameters
+from tasker_mp.client.task import (
+    Task,
+    TaskSummary,
+    Transition,
+    task,
+    task_summary,
+    transition,
+)
+from tasker_mp.config import Config, load_config
+from tasker_mp.db.connect import connect
+from tasker_mp.db.queries import query
+from tasker_mp.db.ready import ready_database
+from tasker_mp.errors import TemplateNotFoundError, UnknownTaskError
+from tasker_mp.states import FINAL_TASK_STATES
+from tasker_mp.template.model import Template
+from tasker_mp.template.parse import load_templates
+
+_RECHECK_SECONDS = 1.0
+"""A waiter looks for itself this often, should a notification get lost with its connection."""
+
+
+class Client:
+    """Submit and follow tasks.
+
+    With a `dsn`, the templates are those that the database knows (a supervisor registers its own
+    when it starts). Without one, the project's configuration says which database, and the
+    project's template files are registered as they are needed. Safe to share between threads,
+    except for waiting; close it, or use it as a context manager.
+    """
+
+    def __init__(self, dsn: str | None = None, *, config: Config | None = None) -> None:
+        self._config = config or load_config()
+        self._local = dsn is None
+        self._catalog: Catalog | None = None
+        self._waiting: Connection[Any] | None = None
+        with ExitStack() as stack:
+            if dsn is None:
+                dsn = stack.enter_context(ready_database(self._config))
+            self._dsn = dsn
+            self._connection = stack.enter_context(connect(dsn, autocommit=True))
+            set_json_loads(msgspec.json.decode, self._connection)
+            self._resources = stack.pop_all()
+
+    # -- submitting ---------------------------------------------------------------------------
+
+    def submit(
+        self,
+        namespace: str,
+        name: str,
+        context: dict[str, Any],
+        *,
+        version: str | None = None,
+        idempotency_key: str | None = None,
+        priority: int = 0,
+        tags: Sequence[str] = (),
+        initiator: str | None = None,
+        reason: str | None = None,
+        correlation_id: UUID | None = None,
+    ) -> TaskSummary:
+        """Submit one task; the earlier one where its idempotency key and content were seen before.
+
+        Raises `TemplateNotFoundError`, `ContextError`, `IdempotencyConflictError`.
+        """
+        submission = Submission(
+            namespace=namespace,
+            name=name,
+            context=context,
+            version=version,
+            idempotency_key=idempotency_key,
+            priority=priority,
+            tags=tags,
+            initiator=initiator,
+            reason=reason,
+            correlation_id=correlation_id,
+        )
+        return self.get_summary(self.submit_many([submission])[0])
+
+    def submit_many(self, submissions: Sequence[Submission]) -> list[UUID]:
+        """Submit tasks in one statement, all or none; their UUIDs in the order given."""
+        if not submissions:
+            return []
+        parameters = self._parameters(submissions)
+        return [row[0] for row in self._rows("submit_tasks", **parameters)]
+
+    def register(self, template: Template) -> int:
+        """Make a template known to the database; its id there."""
+        template_id: int = self._rows("register_template", **registration(template))[0][0]
+        if self._catalog is not None:
+            self._catalog.add(template_id, template)
+        return template_id
+
+    def templates(self) -> list[Template]:
+        """The latest text of every registered template version."""
+        return self._known_catalog().templates
+
+    def _parameters(self, submissions: Sequence[Submission]) -> dict[str, Any]:
+        limit = self._config.ring.max_payload_bytes
+        try:
+            return submit_parameters(submissions, self._known_catalog(), limit)
+        except TemplateNotFoundError:
+            if self._local:
+                raise
+            # Another process may have registered it since this one looked.
+            self._catalog = None
+            return submit_parameters(submissions, self._known_catalog(), limit)
+
+    def _known_catalog(self) -> Catalog:
+        if self._catalog is None:
+            self._catalog = Catalog(
+                (row[0], msgspec.json.encode(row[4])) for row in self._rows("list_templates")
+            )
+            if self._local:
+                self._register_local(self._catalog)
+        return self._catalog
+
+    def _register_local(self, catalog: Catalog) -> None:
+        path = self._config.root / self._config.templates.path
+        for template in load_templates(path, self._config.environment).templates:
+            if catalog.lacks(template):
+                self.register(template)
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def get_task(self, uuid: UUID) -> Task:
+        """The task with its steps; `UnknownTaskError` where there is none."""
+        row = self._task_row(uuid)
+        return task(row, self._rows("get_steps", task=uuid))
+
+    def get_summary(self, uuid: UUID) -> TaskSummary:
+        """The task without its steps; `UnknownTaskError` where there is none."""
+        return task_summary(self._task_row(uuid))
+
+    def list_tasks(
+        self, *, state: str | None = None, namespace: str | None = None, limit: int = 50
+    ) -> list[TaskSummary]:
+        """Tasks, newest first."""
+        rows = self._rows("list_tasks", state=state, namespace=namespace, limit=limit)
+        return [task_summary(row) for row in rows]
+
+    def transitions(self, uuid: UUID) -> list[Transition]:
+        """Every change of state of a task's steps, in order."""
+        names = {step.step_no: step.name for step in self.get_task(uuid).steps}
+        return [transition(row, names) for row in self._rows("get_transitions", task=uuid)]
+
+    def _task_row(self, uuid: UUID) -> tuple[Any, ...]:
+        rows = self._rows("get_task", task=uuid)
+        if not rows:
+            raise UnknownTaskError(f"no task {uuid}; list them with: tasker-mp task list")
+        return rows[0]
+
+    # -- waiting ------------------------------------------------------------------------------
+
+    def wait(self, uuid: UUID, timeout: float | None = None) -> Task:
+        """The task once it has ended; `TimeoutError` after `timeout` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        listener = self._listener()
+        while not self._ended(uuid):
+            left = _RECHECK_SECONDS if deadline is None else deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"task {uuid} has not ended within {timeout:g} s")
+            for notice in listener.notifies(timeout=min(left, _RECHECK_SECONDS)):
+                if notice.payload == str(uuid):
+                    return self.get_task(uuid)
+        return self.get_task(uuid)
+
+    def _ended(self, uuid: UUID) -> bool:
+        """Whether the task has ended; if not, its end will be announced."""
+        rows = self._rows("announce_wait", task=uuid)
+        if not rows:
+            raise UnknownTaskError(f"no task {uuid}; list them with: tasker-mp task list")
+        return rows[0][0] in FINAL_TASK_STATES
+
+    def _listener(self) -> Connection[Any]:
+        """A connection of its own: listening comes before asking, so that no end is missed."""
+        if self._waiting is None or self._waiting.closed:
+            self._waiting = self._resources.enter_context(connect(self._dsn, autocommit=True))
+            self._waiting.execute("listen tasker_ended")
+        return self._waiting
+
+    # -- resources ----------------------------------------------------------------------------
+
+    def _rows(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        with readable_errors():
+            return self._connection.execute(query(name), parameters, prepare=True).fetchall()
+
+    def close(self) -> None:
+        self._resources.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

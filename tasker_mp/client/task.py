@@ -1,0 +1,153 @@
+"""Tasks and steps as a client sees them."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from tasker_mp.identity import step_uuid
+from tasker_mp.states import FINAL_TASK_STATES, ExecutionStatus, StepState, TaskState
+
+
+class Step(Struct, kw_only=True):
+    """A step of a task; `error` is {message, error_type, error_code, retryable, attempt, …}."""
+
+    uuid: UUID
+    step_no: int
+    name: str
+    state: StepState
+    attempts: int
+    waiting_on: int
+    children: list[int]
+    owner: UUID | None
+    enqueued_at: datetime | None
+    claimed_at: datetime | None
+    finished_at: datetime | None
+    due_at: datetime | None
+    result: Any
+    metadata: Any
+    error: dict[str, Any] | None
+
+
+class Transition(Struct, kw_only=True):
+    """One change of a step's state, by whom and why."""
+
+    step: str
+    at: datetime
+    from_state: str | None
+    to_state: str
+    attempt: int | None
+    actor: str | None
+    reason: str | None
+    error: dict[str, Any] | None
+
+
+class TaskSummary(Struct, kw_only=True):
+    """A task without its steps, as `task list` shows it."""
+
+    uuid: UUID
+    namespace: str
+    name: str
+    version: str
+    state: TaskState
+    priority: int
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    correlation_id: UUID
+    initiator: str | None
+    reason: str | None
+    tags: list[str]
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL_TASK_STATES
+
+
+class Task(TaskSummary, kw_only=True):
+    """A task with its context and its steps in topological order."""
+
+    context: dict[str, Any]
+    steps: list[Step]
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """The results of the steps that have one, by step name."""
+        return {s.name: s.result for s in self.steps if s.state == StepState.COMPLETE}
+
+    @property
+    def errors(self) -> dict[str, dict[str, Any]]:
+        """The errors of the steps that have one, by step name."""
+        return {s.name: s.error for s in self.steps if s.error is not None}
+
+    @property
+    def execution_status(self) -> ExecutionStatus:
+        """What the task is doing, by the precedence of the states of its steps."""
+        states = {step.state for step in self.steps}
+        ready = StepState.ENQUEUED in states
+        if StepState.ERROR in states:
+            return ExecutionStatus.BLOCKED_BY_FAILURES
+        if ready:
+            return ExecutionStatus.HAS_READY_STEPS
+        if StepState.IN_PROGRESS in states:
+            return ExecutionStatus.PROCESSING
+        if StepState.WAITING_FOR_RETRY in states:
+            return ExecutionStatus.WAITING_FOR_RETRY
+        if StepState.PENDING in states:
+            return ExecutionStatus.WAITING_FOR_DEPENDENCIES
+        return ExecutionStatus.ALL_COMPLETE
+
+
+def task_summary(row: tuple[Any, ...]) -> TaskSummary:
+    """From a row of `list_tasks.sql`."""
+    return TaskSummary(**_summary_fields(row))
+
+
+def task(row: tuple[Any, ...], step_rows: Iterable[tuple[Any, ...]]) -> Task:
+    """From the rows of `get_task.sql` and `get_steps.sql`."""
+    steps = [_step(row[0], step_row) for step_row in step_rows]
+    return Task(**_summary_fields(row), context=row[13], steps=steps)
+
+
+def transition(row: tuple[Any, ...], names: dict[int, str]) -> Transition:
+    """From a row of `get_transitions.sql`; `names` by step number."""
+    step_no, at, from_state, to_state, attempt, actor, reason, error = row
+    return Transition(
+        step=names.get(step_no, ""),
+        at=at,
+        from_state=from_state,
+        to_state=to_state,
+        attempt=attempt,
+        actor=actor,
+        reason=reason,
+        error=error,
+    )
+
+
+def _summary_fields(row: tuple[Any, ...]) -> dict[str, Any]:
+    fields = dict(zip(TaskSummary.__struct_fields__, row, strict=False))
+    return fields | {"state": TaskState(fields["state"]), "tags": list(fields["tags"] or ())}
+
+
+def _step(task_uuid: UUID, row: tuple[Any, ...]) -> Step:
+    (step_no, name, state, attempts, waiting_on, children, _, _, owner, *rest) = row
+    enqueued_at, claimed_at, finished_at, due_at, result, metadata, error = rest
+    return Step(
+        uuid=step_uuid(task_uuid, step_no),
+        step_no=step_no,
+        name=name,
+        state=StepState(state),
+        attempts=attempts,
+        waiting_on=waiting_on,
+        children=children,
+        owner=owner,
+        enqueued_at=enqueued_at,
+        claimed_at=claimed_at,
+        finished_at=finished_at,
+        due_at=due_at,
+        result=result,
+        metadata=metadata,
+        error=error,
+    )

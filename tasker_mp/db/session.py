@@ -1,0 +1,100 @@
+"""A connection that comes back: runs the supervisor's queries, reconnecting with backoff."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+
+from tasker_mp.db.store import Store
+from tasker_mp.errors import UnreachableError
+
+log = structlog.get_logger("tasker_mp.database")
+
+_FIRST_DELAY = 0.05
+_LONGEST_DELAY = 5.0
+
+REFUSALS = (
+    psycopg.DataError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,
+)
+"""The database can never take these data, however often they are sent."""
+
+T = TypeVar("T")
+Connect = Callable[[], Awaitable[AsyncConnection[Any]]]
+
+
+class Session:
+    """One lane to the database. Every operation that it runs may be run again after a failure.
+
+    `reconnected` is set once an answer may have been lost; its reader clears it.
+    """
+
+    def __init__(self, connect: Connect, owner: UUID, *, synchronous_commit: bool = True) -> None:
+        self._connect = connect
+        self._owner = owner
+        self._synchronous = synchronous_commit
+        self._store: Store | None = None
+        self.reconnected = False
+        self.busy = False
+
+    @property
+    def connected(self) -> bool:
+        return self._store is not None and not self._store.connection.closed
+
+    async def open(self) -> None:
+        """Connect now; `UnreachableError` where the database does not answer."""
+        connection = await self._connect()
+        if not self._synchronous:
+            await connection.execute("set synchronous_commit = off")
+        self._store = Store(connection, self._owner)
+
+    async def run(self, operation: Callable[[Store], Awaitable[T]]) -> T:
+        """The operation's value; waits, as long as it takes, while the database is in trouble.
+
+        What is wrong with the data is raised: `REFUSALS`.
+        """
+        delay = _FIRST_DELAY
+        while True:
+            store = await self._live_store()
+            self.busy = True
+            try:
+                return await operation(store)
+            except REFUSALS:
+                raise
+            except psycopg.errors.TransactionRollback as error:
+                log.warning("transaction retried", sqlstate=error.sqlstate)
+            except psycopg.OperationalError as error:
+                log.warning("database trouble", error=str(error).strip(), retry_in=delay)
+                await asyncio.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311
+                delay = min(delay * 2, _LONGEST_DELAY)
+            finally:
+                self.busy = False
+
+    async def _live_store(self) -> Store:
+        if self._store is None or self._store.connection.closed:
+            await self._reopen()
+        assert self._store is not None
+        return self._store
+
+    async def _reopen(self) -> None:
+        delay = _FIRST_DELAY
+        while True:
+            try:
+                await self.open()
+            except (UnreachableError, psycopg.OperationalError) as error:
+                log.warning("database unreachable", error=str(error).strip(), retry_in=delay)
+                await asyncio.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311
+                delay = min(delay * 2, _LONGEST_DELAY)
+            else:
+                self.reconnected = True
+                return
+
+    async def close(self) -> None:
+        if self._store is not None:
+            await self._store.connection.close()

@@ -1,0 +1,166 @@
+"""The supervisor's database calls: batches in as array literals, rows out as values."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.types.string import ByteaBinaryLoader
+
+from tasker_mp.db.queries import query
+from tasker_mp.inflight import Settled
+
+_DUE_LIMIT = 1000
+
+
+class ClaimedStep(NamedTuple):
+    """A step that this supervisor holds. UUIDs are 16 bytes; the JSON is as the database has it."""
+
+    task: bytes
+    step_no: int
+    event_id: bytes
+    template_id: int
+    name: str
+    attempt: int
+    claim_id: int
+    correlation_id: bytes | None
+    context: bytes
+    dependencies: bytes
+
+
+class Finished(NamedTuple):
+    """What a committed batch led to: steps to run on, results refused, tasks that ended."""
+
+    continued: list[ClaimedStep]
+    stale: list[bytes]
+    ended: list[tuple[bytes, str]]
+
+
+def raw_ids_and_json(connection: AsyncConnection[Any]) -> None:
+    """Load UUIDs as 16 bytes and JSON unparsed: both are only passed on."""
+    for name in ("uuid", "json"):
+        connection.adapters.register_loader(name, ByteaBinaryLoader)
+
+
+def array_literal(items: Iterable[object]) -> str:
+    """A PostgreSQL array of values that need no quoting (numbers, hex, our own enum labels).
+
+    Joining a string is several times cheaper than a dumper called once an element.
+    """
+    return "{" + ",".join(map(str, items)) + "}"
+
+
+def uuid_array(uuids: Iterable[bytes]) -> str:
+    return "{" + ",".join([uuid.hex() for uuid in uuids]) + "}"
+
+
+def json_array(items: Iterable[bytes]) -> str:
+    return "[" + b",".join(items).decode() + "]"
+
+
+class Store:
+    """One connection's worth of queries for the supervisor `owner`; a method a `.sql` file."""
+
+    def __init__(self, connection: AsyncConnection[Any], owner: UUID) -> None:
+        self.connection = connection
+        self.owner = owner
+        raw_ids_and_json(connection)
+
+    async def _rows(self, name: str, **parameters: object) -> list[tuple[Any, ...]]:
+        cursor = await self.connection.execute(query(name), parameters, prepare=True, binary=True)
+        return await cursor.fetchall()
+
+    async def _value(self, name: str, **parameters: object) -> Any:
+        return (await self._rows(name, **parameters))[0][0]
+
+    async def claim_steps(self, queues: Sequence[str], capacity: int) -> list[ClaimedStep]:
+        rows = await self._rows(
+            "claim_steps", owner=self.owner, queues=list(queues), capacity=capacity
+        )
+        return [ClaimedStep(*row) for row in rows]
+
+    async def finish_steps(
+        self, batch: Sequence[Settled], capacity: int, released: Sequence[int]
+    ) -> Finished:
+        rows = await self._rows(
+            "finish_steps",
+            owner=self.owner,
+            tasks=uuid_array(s.entry.task for s in batch),
+            nos=array_literal(s.entry.step_no for s in batch),
+            events=uuid_array(s.entry.event_id for s in batch),
+            states=array_literal(s.state for s in batch),
+            payloads=json_array(s.payload for s in batch),
+            metadata=json_array(s.metadata for s in batch),
+            delays=array_literal(s.delay for s in batch),
+            capacity=capacity,
+            released=array_literal(released) if released else None,
+        )
+        return _finished(rows)
+
+    async def held_steps(self) -> list[ClaimedStep]:
+        """All that the database says this supervisor holds."""
+        return [ClaimedStep(*row) for row in await self._rows("held_steps", owner=self.owner)]
+
+    async def promote_due(self) -> tuple[int, float | None]:
+        """How many retries became ready, and in how many seconds the next one will."""
+        rows = await self._rows("promote_due", limit=_DUE_LIMIT)
+        return rows[0][0], rows[0][1]
+
+    async def register_supervisor(
+        self, worker_id: str, host: str, pid: int, namespaces: list[str], predecessor: UUID | None
+    ) -> int:
+        """How many steps of the dead predecessor were recovered."""
+        recovered: int = await self._value(
+            "register_supervisor",
+            supervisor=self.owner,
+            worker_id=worker_id,
+            host=host,
+            pid=pid,
+            namespaces=namespaces,
+            predecessor=predecessor,
+        )
+        return recovered
+
+    async def heartbeat(self, lease: float) -> int:
+        """How many steps of other, dead supervisors were recovered; `lease` in seconds."""
+        recovered: int = await self._value("heartbeat", supervisor=self.owner, lease=lease)
+        return recovered
+
+    async def recover_owner(self) -> int:
+        """Give back all that this supervisor still holds, and leave."""
+        returned: int = await self._value("recover_owner", owner=self.owner)
+        return returned
+
+    async def give_back(self, steps: Sequence[tuple[bytes, int]], reason: str) -> int:
+        returned: int = await self._value(
+            "give_back",
+            owner=self.owner,
+            tasks=uuid_array(task for task, _ in steps),
+            nos=array_literal(step_no for _, step_no in steps),
+            reason=reason,
+        )
+        return returned
+
+    async def get_template(self, template_id: int) -> bytes:
+        definition: bytes = await self._value("get_template", template_id=template_id)
+        return definition
+
+    async def queue_depth(self, queues: Sequence[str]) -> tuple[int, int]:
+        """Messages waiting, and the oldest one's age in milliseconds."""
+        rows = await self._rows("queue_depth", queues=list(queues))
+        return rows[0][0], rows[0][1]
+
+
+def _finished(rows: list[tuple[Any, ...]]) -> Finished:
+    finished = Finished([], [], [])
+    for row in rows:
+        match row[0]:
+            case "step":
+                finished.continued.append(ClaimedStep(*row[1:]))
+            case "stale":
+                finished.stale.append(row[3])
+            case "task":
+                finished.ended.append((row[1], row[5]))
+            case kind:
+                raise AssertionError(f"finish_steps returned a row of kind {kind!r}")
+    return finished

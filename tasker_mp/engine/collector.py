@@ -1,0 +1,79 @@
+"""Matches results to what is in flight, decides each step's fate, and forms batches to commit."""
+
+import random
+from collections import deque
+from collections.abc import Iterable
+
+import msgspec
+
+from tasker_mp.engine.statistics import Statistics
+from tasker_mp.inflight import InflightTable, Settled
+from tasker_mp.messages import StepError, StepOutcome, outcome_decoder
+from tasker_mp.result import ErrorType
+from tasker_mp.settle import settle
+from tasker_mp.states import StepState
+from tasker_mp.transport.interface import Record
+
+
+class Collector:
+    """Holds settled steps until a lane commits them; a result is accepted once or not at all."""
+
+    def __init__(self, inflight: InflightTable, statistics: Statistics) -> None:
+        self._inflight = inflight
+        self._statistics = statistics
+        self._settled: deque[Settled] = deque()
+
+    def __len__(self) -> int:
+        """Settled steps that wait for a lane."""
+        return len(self._settled)
+
+    def collect(self, records: Iterable[Record]) -> int:
+        """Settle the results of a worker; how many were new. Others are counted and dropped."""
+        accepted = 0
+        for record in records:
+            entry = self._inflight.settle(record.event_id)
+            if entry is None:
+                self._statistics.duplicate_completions += 1
+                continue
+            settled = settle(entry, _decode(record.payload), random.uniform(-1, 1))  # noqa: S311
+            self.add(settled)
+            accepted += 1
+        return accepted
+
+    def add(self, settled: Settled) -> None:
+        """Queue a fate that was decided without a result: a crash, an input too large."""
+        self._count(settled)
+        self._settled.append(settled)
+
+    def take(self, limit: int) -> list[Settled]:
+        """The next batch to commit, oldest first, at most `limit`."""
+        batch = self._settled
+        if len(batch) <= limit:
+            self._settled = deque()
+            return list(batch)
+        return [batch.popleft() for _ in range(limit)]
+
+    def put_back(self, batch: Iterable[Settled]) -> None:
+        """Return a batch that could not be committed now, in its order."""
+        self._settled.extendleft(reversed(list(batch)))
+
+    def _count(self, settled: Settled) -> None:
+        stats = self._statistics
+        stats.processed += 1
+        stats.run.add(settled.run_ns / 1e6)
+        if settled.state == StepState.COMPLETE:
+            stats.succeeded += 1
+        elif settled.state == StepState.WAITING_FOR_RETRY:
+            stats.retried += 1
+        else:
+            stats.failed += 1
+
+
+def _decode(payload: bytes) -> StepOutcome:
+    try:
+        return outcome_decoder.decode(payload)
+    except msgspec.DecodeError as error:
+        return StepOutcome(
+            error=StepError(f"the worker's answer could not be read: {error}", ErrorType.PERMANENT_ERROR,
+                            retryable=False)
+        )

@@ -1,0 +1,71 @@
+"""The control socket: one JSON document a line in, one out, for the supervisor's own user only."""
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from tasker_mp.control import Command, short_address
+
+log = structlog.get_logger("tasker_mp.control")
+
+_LINE_BYTES = 64 * 1024
+_IDLE_LIMIT = 30.0
+
+
+Handler = Callable[[Command], Awaitable[dict[str, Any]]]
+
+
+class ControlServer:
+    """Answers commands on a Unix socket of mode 0600."""
+
+    def __init__(self, path: Path, handler: Handler) -> None:
+        self._path = path
+        self._handler = handler
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with short_address(self._path) as address:
+            listener.bind(address)
+        self._path.chmod(0o600)
+        self._server = await asyncio.start_unix_server(
+            self._serve, sock=listener, limit=_LINE_BYTES
+        )
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            if _peer_uid(writer) not in (0, os.getuid()):
+                return
+            while line := await asyncio.wait_for(reader.readline(), _IDLE_LIMIT):
+                writer.write(msgspec.json.encode(await self._answer(line)) + b"\n")
+                await asyncio.wait_for(writer.drain(), _IDLE_LIMIT)
+        except (TimeoutError, ValueError, OSError) as error:
+            log.debug("control client dropped", error=str(error))
+        finally:
+            writer.close()
+
+    async def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            command = msgspec.json.decode(line, type=Command)
+        except msgspec.DecodeError as error:
+            return {"error": f"not a command: {error}"}
+        return await self._handler(command)
+
+
+def _peer_uid(writer: asyncio.StreamWriter) -> int:
+    peer: socket.socket = writer.get_extra_info("socket")
+    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, uid, _ = struct.unpack("3i", credentials)
+    return int(uid)

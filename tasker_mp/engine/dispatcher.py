@@ -1,0 +1,124 @@
+"""Turns claimed steps into events and hands each to the worker with the least to do."""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from msgspec import Raw
+
+from tasker_mp.db.store import ClaimedStep
+from tasker_mp.engine.specs import SpecCache
+from tasker_mp.errors import PayloadTooLargeError
+from tasker_mp.inflight import Entry, InflightTable, Settled
+from tasker_mp.messages import StepError, StepEvent, encode
+from tasker_mp.result import ErrorType
+from tasker_mp.settle import settle_failure
+
+
+class Recipient(Protocol):
+    """A worker as the dispatcher sees it."""
+
+    @property
+    def room(self) -> int: ...
+    def send(self, entry: Entry) -> bool: ...
+    def publish(self) -> None: ...
+
+
+class Dispatcher:
+    """Keeps what is claimed and not yet with a worker, in the order of claiming."""
+
+    def __init__(self, inflight: InflightTable, specs: SpecCache, max_payload_bytes: int) -> None:
+        self._inflight = inflight
+        self._specs = specs
+        self._max_payload = max_payload_bytes
+        self.backlog: deque[Entry] = deque()
+        self.dispatched = 0
+
+    def accept(self, claimed: Iterable[ClaimedStep]) -> list[Settled]:
+        """Take steps in; those whose event cannot be sent at all come back with their fate."""
+        refused = []
+        now = time.monotonic()
+        for step in claimed:
+            # After a lost connection the same step may be told twice.
+            if self._inflight.knows(step.event_id):
+                continue
+            entry = self._entry(step, now)
+            self._inflight.add(entry)
+            if len(entry.payload) > self._max_payload:
+                self._inflight.settle(entry.event_id)
+                refused.append(settle_failure(entry, self._too_large(entry), 0.0))
+            else:
+                self.backlog.append(entry)
+        return refused
+
+    def _entry(self, step: ClaimedStep, now: float) -> Entry:
+        spec = self._specs.get(step.template_id, step.name)
+        event = StepEvent(
+            task=step.task.hex(),
+            step_no=step.step_no,
+            name=step.name,
+            attempt=step.attempt,
+            spec=Raw(spec.encoded),
+            context=Raw(step.context),
+            dependencies=Raw(step.dependencies),
+            correlation_id=step.correlation_id.hex() if step.correlation_id else None,
+        )
+        return Entry(
+            event_id=step.event_id,
+            task=step.task,
+            step_no=step.step_no,
+            attempt=step.attempt,
+            claim_id=step.claim_id,
+            name=step.name,
+            step=spec.step,
+            payload=encode(event),
+            claimed_at=now,
+        )
+
+    def dispatch(self, workers: Sequence[Recipient]) -> None:
+        """Send what the workers have room for: one publication a worker, never waiting."""
+        touched = []
+        rooms = sorted(((w.room, i) for i, w in enumerate(workers) if w.room > 0), reverse=True)
+        while self.backlog and rooms:
+            # Shares by room: the emptiest worker first, each gets its part of the batch.
+            share = -(-len(self.backlog) // len(rooms))
+            room, index = rooms.pop(0)
+            worker = workers[index]
+            if self._send(worker, min(share, room)):
+                touched.append(worker)
+        for worker in touched:
+            worker.publish()
+
+    def _send(self, worker: Recipient, count: int) -> int:
+        sent = 0
+        while sent < count and self.backlog and worker.send(self.backlog[0]):
+            self.backlog.popleft()
+            sent += 1
+        self.dispatched += sent
+        return sent
+
+    def requeue(self, entries: Iterable[Entry]) -> None:
+        """Put events back in front that a dead worker never started, in their order."""
+        for entry in reversed(list(entries)):
+            entry.worker = None
+            self.backlog.appendleft(entry)
+
+    def forget(self) -> list[Entry]:
+        """Empty the backlog: what was claimed and never sent, to be given back."""
+        unsent = list(self.backlog)
+        self.backlog.clear()
+        for entry in unsent:
+            self._inflight.settle(entry.event_id)
+        return unsent
+
+    def _too_large(self, entry: Entry) -> StepError:
+        return StepError(
+            message=(
+                f"the step's input (context and ancestors' results) is {len(entry.payload)} bytes, "
+                f"above [ring] max_payload_bytes = {self._max_payload}"
+            ),
+            error_type=ErrorType.PERMANENT_ERROR,
+            error_code=PayloadTooLargeError.__name__,
+            retryable=False,
+        )

@@ -1,0 +1,58 @@
+"""A commit lane: one connection that commits batches of results, and isolates a bad one."""
+
+from collections.abc import Sequence
+
+import psycopg
+import structlog
+
+from tasker_mp.db.session import REFUSALS, Session
+from tasker_mp.db.store import Finished
+from tasker_mp.inflight import Settled
+from tasker_mp.messages import StepError
+from tasker_mp.result import ErrorType
+from tasker_mp.settle import settle_failure
+
+log = structlog.get_logger("tasker_mp.lane")
+
+
+class Lane:
+    """Commits; the claims that were emptied by a commit are released with the next one."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._released: list[int] = []
+
+    def release(self, claims: Sequence[int]) -> None:
+        self._released.extend(claims)
+
+    async def commit(self, batch: Sequence[Settled], capacity: int) -> Finished:
+        """One transaction for the whole batch; a row that the database refuses fails alone."""
+        released, self._released = self._released, []
+        try:
+            return await self.session.run(lambda s: s.finish_steps(batch, capacity, released))
+        except REFUSALS as error:
+            self._released = released
+            if len(batch) > 1:
+                return await self._halves(batch, capacity)
+            log.error("result refused by the database", error=str(error).strip())
+            return await self._fail(batch[0], error)
+
+    async def _halves(self, batch: Sequence[Settled], capacity: int) -> Finished:
+        middle = len(batch) // 2
+        first = await self.commit(batch[:middle], capacity)
+        second = await self.commit(batch[middle:], capacity)
+        return Finished(
+            first.continued + second.continued,
+            first.stale + second.stale,
+            first.ended + second.ended,
+        )
+
+    async def _fail(self, settled: Settled, error: psycopg.Error) -> Finished:
+        failure = StepError(
+            message=f"the database refused the result: {str(error).splitlines()[0]}",
+            error_type=ErrorType.PERMANENT_ERROR,
+            error_code=error.sqlstate,
+            retryable=False,
+        )
+        settled = settle_failure(settled.entry, failure, 0.0)
+        return await self.session.run(lambda s: s.finish_steps([settled], 0, []))

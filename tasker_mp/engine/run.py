@@ -1,0 +1,86 @@
+"""Runs a supervisor in this process, with everything that it needs around it.
+
+    python -m tasker_mp.engine.run      the configuration as JSON on stdin; "ready" on stdout
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+import msgspec
+import structlog
+
+from tasker_mp import process
+from tasker_mp.client.client import Client
+from tasker_mp.config import Config
+from tasker_mp.db.ready import ready_database
+from tasker_mp.engine.runtime import RuntimeDirectory
+from tasker_mp.engine.supervisor import Supervisor
+from tasker_mp.errors import EngineError, TemplateError
+from tasker_mp.logs import configure_logging
+from tasker_mp.template.parse import load_templates
+from tasker_mp.template.template_set import TemplateSet
+
+log = structlog.get_logger("tasker_mp.engine")
+
+
+def run_supervisor(
+    config: Config, *, strict: bool = False, on_ready: Callable[[Supervisor], None] | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT; `strict` refuses to run with a bad template or handler."""
+    configure_logging(config.logging)
+    templates = load_templates(config.root / config.templates.path, config.environment)
+    _report(templates, strict=strict)
+    with ready_database(config, migrate_any=True) as dsn:
+        with Client(dsn, config=config) as client:
+            for template in templates.templates:
+                client.register(template)
+        runtime = RuntimeDirectory(config.root)
+        asyncio.run(_serve(config, dsn, templates, runtime, strict=strict, on_ready=on_ready))
+
+
+async def _serve(
+    config: Config,
+    dsn: str,
+    templates: TemplateSet,
+    runtime: RuntimeDirectory,
+    *,
+    strict: bool,
+    on_ready: Callable[[Supervisor], None] | None,
+) -> None:
+    supervisor = Supervisor(config, dsn, templates.templates, runtime)
+
+    def ready() -> None:
+        if strict and supervisor.fleet.problems:
+            raise EngineError(f"--strict: {supervisor.fleet.problems[0]}")
+        log.info("ready", worker_id=supervisor.worker_id, namespaces=supervisor.namespaces)
+        if on_ready is not None:
+            on_ready(supervisor)
+
+    await supervisor.run(ready)
+
+
+def _report(templates: TemplateSet, *, strict: bool) -> None:
+    for warning in templates.warnings:
+        log.warning("deprecated template", notice=str(warning))
+    for problem in templates.problems:
+        log.error("template cannot be used", problem=str(problem))
+    if strict and templates.problems:
+        raise TemplateError(f"--strict: {templates.problems[0]}")
+
+
+def main() -> None:
+    """A supervisor for `tasker_mp.bootstrap`: lives no longer than the process that asked."""
+    process.die_with_parent(os.getppid(), signal.SIGTERM)
+    config = msgspec.json.decode(sys.stdin.buffer.read(), type=Config)
+    try:
+        run_supervisor(config, on_ready=lambda _: print("ready", flush=True))  # noqa: T201
+    except EngineError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

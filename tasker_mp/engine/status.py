@@ -1,0 +1,113 @@
+"""What `tasker-mp status` tells about a running supervisor."""
+
+import os
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from tasker_mp.engine.worker_process import WorkerProcess
+
+if TYPE_CHECKING:
+    from tasker_mp.engine.supervisor import Supervisor
+
+_STARVED_MS = 5000
+
+
+async def status(supervisor: "Supervisor") -> dict[str, Any]:
+    """The document of `status --json`; durations in the units of their names."""
+    pending, oldest_ms = await _queues(supervisor)
+    stats = supervisor.statistics
+    return {
+        "running": True,
+        "environment": supervisor.config.environment,
+        "worker_id": supervisor.worker_id,
+        "pid": os.getpid(),
+        "started_at": datetime.fromtimestamp(supervisor.started_at, UTC).isoformat(),
+        "uptime_seconds": round(time.time() - supervisor.started_at, 3),
+        "worker_core_status": supervisor.state,
+        "deployment_mode": supervisor.config.worker.mode,
+        "web_api_enabled": supervisor.config.web.enabled,
+        "supported_namespaces": supervisor.namespaces,
+        "database_pool_size": len(supervisor.sessions()),
+        "database_pool_idle": sum(not session.busy for session in supervisor.sessions()),
+        "database_connected": all(session.connected for session in supervisor.sessions()),
+        "event_bridge_active": True,
+        "subscriber_active": supervisor.listening,
+        "handler_registry_size": supervisor.fleet.registered_handlers,
+        "in_flight": supervisor.inflight.held,
+        "pending_count": pending,
+        "oldest_pending_age_ms": oldest_ms,
+        "starvation_detected": bool(
+            oldest_ms and oldest_ms > _STARVED_MS and not supervisor.inflight.held
+        ),
+        "stats": stats.counters(),
+        "rates": {
+            "steps_per_second": round(stats.steps.per_second(), 1),
+            "tasks_per_second": round(stats.tasks.per_second(), 1),
+        },
+        "latency_ms": stats.latencies(),
+        "workers": [_worker(supervisor, index) for index in range(supervisor.fleet.count)],
+    }
+
+
+async def _queues(supervisor: "Supervisor") -> tuple[int | None, int | None]:
+    """Messages waiting and the oldest one's age; unknown while the database is away."""
+    if not supervisor.housekeeping.connected:
+        return None, None
+    queues = supervisor.queues.in_order(supervisor.namespaces)
+    return await supervisor.housekeeping.run(lambda s: s.queue_depth(queues))
+
+
+def _worker(supervisor: "Supervisor", index: int) -> dict[str, Any]:
+    worker = supervisor.fleet.workers.get(index)
+    row: dict[str, Any] = {
+        "index": index,
+        "pid": worker.pid if worker else None,
+        "state": _state(worker),
+        "handler": None,
+        "step": None,
+        "busy_ms": None,
+        "timeout_ms": None,
+        "processed": worker.processed if worker else 0,
+        "failed": worker.failed if worker else 0,
+        "restarts": supervisor.fleet.restarts.get(index, 0),
+        "last_exit": supervisor.fleet.last_exits.get(index),
+        "request_ring_fill": worker.request_fill if worker else 0.0,
+        "result_ring_fill": 0.0,
+        "rss_bytes": None,
+        "cpu_percent": None,
+    }
+    if worker is not None:
+        row |= _running(supervisor, worker) | _resources(worker)
+    return row
+
+
+def _state(worker: WorkerProcess | None) -> str:
+    if worker is None:
+        return "dead"
+    if not worker.page.ready:
+        return "starting"
+    return "busy" if worker.page.busy_since_ns else "idle"
+
+
+def _running(supervisor: "Supervisor", worker: WorkerProcess) -> dict[str, Any]:
+    entry, since = worker.running(), worker.page.busy_since_ns
+    if entry is None or not since:
+        return {}
+    timeout = entry.step.timeout_seconds or supervisor.config.steps.timeout
+    return {
+        "handler": entry.step.handler.callable,
+        "step": entry.name,
+        "busy_ms": round((time.monotonic_ns() - since) / 1e6, 3),
+        "timeout_ms": timeout * 1000,
+    }
+
+
+def _resources(worker: WorkerProcess) -> dict[str, Any]:
+    try:
+        usage = worker.usage
+        return {"rss_bytes": usage.memory_info().rss, "cpu_percent": usage.cpu_percent()}
+    except psutil.Error:
+        return {}

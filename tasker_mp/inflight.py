@@ -1,0 +1,87 @@
+"""The table of what the supervisor holds: each event in exactly one place until it is committed."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from tasker_mp.template.model import StepDefinition
+
+
+class Entry(Struct, eq=False):
+    """A claimed step. `payload` is its encoded event, kept so that it can be dispatched again."""
+
+    event_id: bytes
+    task: bytes
+    step_no: int
+    attempt: int
+    claim_id: int
+    name: str
+    step: StepDefinition
+    payload: bytes
+    claimed_at: float
+    worker: int | None = None
+    """The index of the worker that it was dispatched to, if any."""
+    sequence: int = 0
+    """Its place among the events dispatched to that worker's incarnation, from 1."""
+
+
+class Settled(Struct, eq=False):
+    """A step's fate, to be committed: `payload` is the result of a complete one, else the error.
+
+    `state` is a step state's name; `delay` in seconds until a retry.
+    """
+
+    entry: Entry
+    state: str
+    payload: bytes
+    metadata: bytes = b"null"
+    delay: float = 0.0
+    run_ns: int = 0
+
+
+class InflightTable:
+    """Events by id, and how many uncommitted steps each claim still has."""
+
+    def __init__(self) -> None:
+        self._entries: dict[bytes, Entry] = {}
+        self._claims: Counter[int] = Counter()
+        self._held: set[bytes] = set()
+
+    def __len__(self) -> int:
+        """Events without a result yet."""
+        return len(self._entries)
+
+    @property
+    def held(self) -> int:
+        """Claimed steps that are not committed: in flight, or settled and waiting for a lane."""
+        return len(self._held)
+
+    def knows(self, event_id: bytes) -> bool:
+        """Whether this event is held already, with or without a result."""
+        return event_id in self._held
+
+    def add(self, entry: Entry) -> None:
+        if entry.event_id in self._held:
+            raise ValueError(f"event {entry.event_id.hex()} is held already")
+        self._entries[entry.event_id] = entry
+        self._claims[entry.claim_id] += 1
+        self._held.add(entry.event_id)
+
+    def settle(self, event_id: bytes) -> Entry | None:
+        """Take an event out, for good; None where it is unknown or was settled before."""
+        return self._entries.pop(event_id, None)
+
+    def entries(self) -> Iterable[Entry]:
+        return self._entries.values()
+
+    def release(self, committed: Iterable[Entry]) -> list[int]:
+        """Count committed steps off their claims; the claims of which nothing is held any more."""
+        emptied = []
+        for entry in committed:
+            self._held.discard(entry.event_id)
+            self._claims[entry.claim_id] -= 1
+            if not self._claims[entry.claim_id]:
+                del self._claims[entry.claim_id]
+                emptied.append(entry.claim_id)
+        return emptied

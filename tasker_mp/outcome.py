@@ -1,0 +1,175 @@
+"""How what a handler returned or raised becomes an outcome that always encodes, within limits."""
+
+import math
+import traceback
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Final
+
+from msgspec import Raw
+
+from tasker_mp.errors import TaskerError
+from tasker_mp.messages import EMPTY_OBJECT, NULL, StepError, StepOutcome, encode_result
+from tasker_mp.result import ErrorType, StepHandlerResult
+
+MAX_MESSAGE_CHARS: Final = 8192
+MAX_ERROR_METADATA_BYTES: Final = 65536
+_MAX_FRAMES = 8
+_MAX_WORD_CHARS = 255
+_LONGEST_DELAY = 1e9
+_OUTCOME_BYTES = 256
+"""What an outcome adds to the result in it, with room to spare."""
+
+
+def of_value(
+    value: object, metadata: Mapping[str, Any] | None, max_payload_bytes: int
+) -> StepOutcome:
+    """A success; a permanent failure where JSON cannot carry the value, or it is too large."""
+    try:
+        result = _encoded_value(value)
+        encoded_metadata = encode_result(metadata) if metadata else None
+    except Exception as error:
+        return _refused(f"the result cannot be encoded as JSON: {_text_of(error)}")
+    size = _size(result) + (_size(encoded_metadata) if encoded_metadata is not None else 0)
+    if size + _OUTCOME_BYTES > max_payload_bytes:
+        return _refused(
+            f"the result is {size} bytes, above the limit of {max_payload_bytes}: keep large data "
+            "elsewhere and return a reference to it"
+        )
+    return StepOutcome(result=result, metadata=encoded_metadata)
+
+
+def of_result(result: StepHandlerResult, max_payload_bytes: int) -> StepOutcome:
+    """The success or failure that the handler reported."""
+    if result.is_success:
+        return of_value(result.result, result.metadata, max_payload_bytes)
+    return _failure(
+        message=result.error_message or "the handler reported a failure without a message",
+        error_type=result.error_type or ErrorType.HANDLER_ERROR,
+        error_code=result.error_code,
+        retryable=result.retryable,
+        metadata=result.metadata,
+    )
+
+
+def of_exception(error: BaseException) -> StepOutcome:
+    """The failure that `error` means; one that is no `TaskerError` is retryable."""
+    place = {"exception": _type_name(error), "traceback": _frames(error.__traceback__)}
+    if isinstance(error, TaskerError):
+        return _of_tasker_error(error, place)
+    text = _text_of(error)
+    name = type(error).__name__
+    return _failure(
+        message=f"{name}: {text}" if text else name,
+        error_type=ErrorType.HANDLER_ERROR,
+        retryable=True,
+        metadata=place,
+    )
+
+
+def _of_tasker_error(error: TaskerError, place: dict[str, Any]) -> StepOutcome:
+    metadata = {**place, **(error.metadata if isinstance(error.metadata, Mapping) else {})}
+    if error.context:
+        metadata["context"] = error.context
+    return _failure(
+        message=_text_of(error) or type(error).__name__,
+        error_type=error.error_type,
+        error_code=error.error_code,
+        retryable=error.retryable,
+        retry_after=error.retry_after,
+        metadata=metadata,
+    )
+
+
+def _encoded_value(value: object) -> Raw:
+    if value is None:
+        return NULL
+    encoded = encode_result(value)
+    # What was encoded decides: a dataclass becomes an object too.
+    if bytes(memoryview(encoded)[:1]) == b"{":
+        return encoded
+    return Raw(b'{"result":' + bytes(encoded) + b"}")
+
+
+def _refused(reason: str) -> StepOutcome:
+    return _failure(
+        message=reason,
+        error_type=ErrorType.PERMANENT_ERROR,
+        error_code="INVALID_RESULT",
+        retryable=False,
+        metadata={},
+    )
+
+
+def _failure(
+    *,
+    message: object,
+    error_type: object,
+    retryable: object,
+    metadata: Mapping[str, Any],
+    error_code: object = None,
+    retry_after: object = None,
+) -> StepOutcome:
+    """The fields hold whatever an author put there; what comes of them always encodes."""
+    error = StepError(
+        message=_bounded(_text_of(message), MAX_MESSAGE_CHARS),
+        error_type=_bounded(_text_of(error_type), _MAX_WORD_CHARS),
+        error_code=None if error_code is None else _bounded(_text_of(error_code), _MAX_WORD_CHARS),
+        retryable=bool(retryable),
+        retry_after=_seconds(retry_after),
+        metadata=_encoded_metadata(metadata),
+    )
+    return StepOutcome(error=error)
+
+
+def _encoded_metadata(metadata: Mapping[str, Any]) -> Raw:
+    """The metadata, or why it is not there: losing it must not lose the error."""
+    if not metadata:
+        return EMPTY_OBJECT
+    try:
+        encoded = encode_result(dict(metadata))
+    except Exception as error:
+        reason = f"not JSON: {_bounded(_text_of(error), _MAX_WORD_CHARS)}"
+        return encode_result({"metadata_dropped": reason})
+    if _size(encoded) > MAX_ERROR_METADATA_BYTES:
+        reason = f"{_size(encoded)} bytes, above the limit of {MAX_ERROR_METADATA_BYTES}"
+        return encode_result({"metadata_dropped": reason})
+    return encoded
+
+
+def _size(encoded: Raw) -> int:
+    return memoryview(encoded).nbytes
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(min(value, _LONGEST_DELAY)) if 0 <= value < math.inf else None
+
+
+def _type_name(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}"
+
+
+def _text_of(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:
+        return f"(a {type(value).__name__} whose text cannot be made)"
+
+
+def _bounded(text: str, limit: int) -> str:
+    """At most `limit` characters, each of which UTF-8 and the database can hold."""
+    if len(text) > limit:
+        note = f"… ({len(text)} characters in all)"
+        text = text[: limit - len(note)] + note
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+
+
+def _frames(trace: TracebackType | None) -> list[str]:
+    """The innermost frames, outermost first; no source lines, which would be read from disk."""
+    own = trace.tb_next if trace else None  # the first is the engine's
+    frames = traceback.StackSummary.extract(
+        traceback.walk_tb(own), limit=-_MAX_FRAMES, lookup_lines=False
+    )
+    return [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]

@@ -1,0 +1,76 @@
+"""What becomes of a step once its attempt has ended: complete, tried again, or failed for good."""
+
+from msgspec import Struct
+
+from tasker_mp.backoff import delay
+from tasker_mp.inflight import Entry, Settled
+from tasker_mp.messages import StepError, StepOutcome, encode
+from tasker_mp.result import ErrorType
+from tasker_mp.states import StepState
+
+
+class StoredError(Struct, omit_defaults=True):
+    """An error as the database keeps it, on the step and in its transitions."""
+
+    message: str
+    error_type: str
+    error_code: str | None = None
+    retryable: bool = False
+    attempt: int = 1
+    metadata: object = None
+
+
+def settle(entry: Entry, outcome: StepOutcome, jitter: float) -> Settled:
+    """The fate of an attempt; `jitter` in -1..1 spreads the retries of steps that fail together."""
+    if outcome.error is None:
+        return Settled(
+            entry,
+            StepState.COMPLETE,
+            bytes(outcome.result),
+            bytes(outcome.metadata) if outcome.metadata is not None else b"null",
+            run_ns=outcome.run_ns,
+        )
+    return _settle_failure(entry, outcome.error, outcome.run_ns, jitter)
+
+
+def settle_failure(entry: Entry, error: StepError, jitter: float) -> Settled:
+    """The fate of an attempt that failed outside its handler."""
+    return _settle_failure(entry, error, 0, jitter)
+
+
+def _settle_failure(entry: Entry, error: StepError, run_ns: int, jitter: float) -> Settled:
+    policy = entry.step.retry
+    again = error.retryable and policy.retryable and entry.attempt < policy.max_attempts
+    stored = StoredError(
+        message=error.message,
+        error_type=error.error_type,
+        error_code=error.error_code,
+        retryable=error.retryable,
+        attempt=entry.attempt,
+        metadata=error.metadata,
+    )
+    return Settled(
+        entry,
+        StepState.WAITING_FOR_RETRY if again else StepState.ERROR,
+        encode(stored),
+        delay=_delay(entry, error, jitter) if again else 0.0,
+        run_ns=run_ns,
+    )
+
+
+def _delay(entry: Entry, error: StepError, jitter: float) -> float:
+    policy = entry.step.retry
+    if error.retry_after is None:
+        return delay(policy, entry.attempt, jitter)
+    # What the other side asked for, within the limit that the template sets on any wait.
+    return min(max(error.retry_after, 0.0), policy.max_backoff_ms / 1000)
+
+
+def crash_error(pid: int, reason: str) -> StepError:
+    """The error of the step that was running when its worker died."""
+    return StepError(
+        message=f"worker {pid} died while it ran this step: {reason}",
+        error_type=ErrorType.RETRYABLE_ERROR,
+        error_code="WORKER_CRASHED",
+        retryable=True,
+    )

@@ -1,0 +1,131 @@
+"""A worker: reads events from its ring, runs handlers, writes results to its other ring."""
+
+import asyncio
+import select
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import msgspec
+
+from tasker_mp.context import StepContext
+from tasker_mp.errors import EngineError, HandlerLoadError
+from tasker_mp.handler import invoke
+from tasker_mp.messages import (
+    StepError,
+    StepOutcome,
+    StepSpec,
+    encode,
+    event_decoder,
+    spec_decoder,
+)
+from tasker_mp.registry import HandlerRegistry
+from tasker_mp.result import ErrorType
+from tasker_mp.transport.interface import Reader, Record, Writer
+from tasker_mp.worker.page import WorkerPage
+from tasker_mp.worker.settings import EXIT_EVENT
+
+_PUBLISH_AFTER_NS = 200_000
+"""A wake-up costs the supervisor more than a result: hold results back this long, unless idle."""
+
+_SPECS_KEPT = 10_000
+
+
+class Worker:
+    """Runs one event after the other, in the order of its request ring."""
+
+    def __init__(
+        self,
+        requests: Reader,
+        results: Writer,
+        page: WorkerPage,
+        registry: HandlerRegistry,
+        max_payload_bytes: int,
+    ) -> None:
+        self._requests = requests
+        self._results = results
+        self._page = page
+        self._registry = registry
+        self._max_payload = max_payload_bytes
+        self._specs: dict[bytes, StepSpec] = {}
+        self._runner: asyncio.Runner | None = None
+        self._count = 0
+        self._published_ns = 0
+
+    def run(self) -> None:
+        """Until the exit record, or for ever: a dead supervisor takes its workers with it."""
+        wake_up = select.poll()
+        wake_up.register(self._requests.fileno(), select.POLLIN)
+        self._page.mark_ready()
+        while True:
+            records = self._requests.drain()
+            if not records:
+                wake_up.poll()
+            for record in records:
+                if record.event_id == EXIT_EVENT:
+                    self._results.publish()
+                    return
+                self._perform(record)
+            self._publish()
+
+    def _perform(self, record: Record) -> None:
+        """Run one event and stage its result."""
+        self._count += 1
+        started = time.monotonic_ns()
+        self._page.mark_started(self._count, started)
+        outcome = self._outcome(record)
+        finished = time.monotonic_ns()
+        outcome.run_ns = finished - started
+        self._put(record.event_id, encode(outcome))
+        self._page.mark_finished(self._count)
+        if finished - self._published_ns > _PUBLISH_AFTER_NS:
+            self._publish(finished)
+
+    def _outcome(self, record: Record) -> StepOutcome:
+        event = event_decoder.decode(record.payload)
+        spec = self._spec(bytes(event.spec))
+        try:
+            handler = self._registry.resolve(spec.step.handler)
+        except HandlerLoadError as error:
+            return _no_handler(spec.step.handler.callable, error)
+        context = StepContext.from_event(record.event_id, event, spec)
+        return invoke(handler, spec.step.handler.method, context, self._run_async, self._max_payload)
+
+    def _spec(self, encoded: bytes) -> StepSpec:
+        """Decoded once: the supervisor sends the same bytes with every event of a template step."""
+        spec = self._specs.get(encoded)
+        if spec is None:
+            if len(self._specs) >= _SPECS_KEPT:
+                self._specs.clear()
+            spec = self._specs[encoded] = spec_decoder.decode(encoded)
+        return spec
+
+    def _run_async(self, coroutine: Coroutine[Any, Any, object]) -> object:
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        return self._runner.run(coroutine)
+
+    def _put(self, event_id: bytes, payload: bytes) -> None:
+        """Stage a result, waiting for the supervisor to make room where there is none."""
+        while not self._results.put(event_id, payload):
+            self._publish()
+            credit = select.poll()
+            credit.register(self._results.credit_fileno(), select.POLLIN)
+            credit.poll()
+            self._results.reclaim()
+
+    def _publish(self, now_ns: int | None = None) -> None:
+        self._results.publish()
+        self._published_ns = now_ns or time.monotonic_ns()
+
+
+def _no_handler(name: str, cause: EngineError) -> StepOutcome:
+    return StepOutcome(
+        error=StepError(
+            message=f"No handler found for {name}",
+            error_type=ErrorType.PERMANENT_ERROR,
+            error_code="HANDLER_NOT_FOUND",
+            retryable=False,
+            metadata=msgspec.Raw(encode({"cause": str(cause)})),
+        )
+    )

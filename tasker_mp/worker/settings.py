@@ -1,0 +1,49 @@
+"""What the supervisor tells the zygote and its workers when it starts them."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from tasker_mp.template.model import HandlerDefinition
+
+EXIT_EVENT: Final = bytes(16)
+"""The event id of the record that asks a worker to finish what it has and exit."""
+
+
+class WorkerSettings(Struct, frozen=True):
+    """The same for every worker of a supervisor; sizes in bytes."""
+
+    supervisor_pid: int
+    worker_id: str
+    root: str
+    handler_packages: tuple[str, ...]
+    handlers: tuple[HandlerDefinition, ...]
+    transport: str
+    capacity_bytes: int
+    max_payload_bytes: int
+    log_level: str = "info"
+
+
+class ForkRequest(Struct, frozen=True):
+    """Asks for a worker; its descriptors follow: requests, results, then the status page."""
+
+    index: int
+    epoch: int
+    request_fds: int
+    result_fds: int
+
+
+class ZygoteReady(Struct, frozen=True, tag=True):
+    """The handlers are loaded; `problems` names those that could not be, and why."""
+
+    registered: int
+    problems: list[str]
+
+
+class ForkedWorker(Struct, frozen=True, tag=True):
+    index: int
+    epoch: int
+    pid: int
+
+
+ZygoteMessage = ZygoteReady | ForkedWorker

@@ -1,0 +1,154 @@
+"""The zygote: imports the handlers once, then forks workers that share the memory of it.
+
+    python -m tasker_mp.worker.zygote FD       settings on stdin, fork requests on socket FD
+
+A worker is forked twice, so that it is the supervisor's child (a subreaper's orphan) and its death
+is the supervisor's to see, whatever becomes of the zygote.
+"""
+
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from typing import NoReturn
+
+import msgspec
+
+from tasker_mp import process, transport
+from tasker_mp.errors import HandlerLoadError
+from tasker_mp.registry import HandlerRegistry
+from tasker_mp.worker.main import Worker
+from tasker_mp.worker.page import WorkerPage
+from tasker_mp.worker.settings import (
+    ForkedWorker,
+    ForkRequest,
+    WorkerSettings,
+    ZygoteMessage,
+    ZygoteReady,
+)
+
+_MESSAGE_BYTES = 1 << 16
+_MAX_FDS = 32
+
+
+def main() -> None:
+    """Load the handlers, say so, and fork until the supervisor hangs up."""
+    settings = msgspec.json.decode(sys.stdin.buffer.read(), type=WorkerSettings)
+    process.die_with_parent(settings.supervisor_pid)
+    process.set_title(f"zygote of {settings.worker_id}")
+    control = socket.socket(fileno=int(sys.argv[1]))
+    logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
+    sys.path.insert(0, settings.root)
+    registry, problems = _load_handlers(settings)
+    # What lives now lives as long as the process: out of the collector's sight, its pages are not
+    # written by a collection and stay shared with every worker.
+    gc.collect()
+    gc.freeze()
+    _send(control, ZygoteReady(len(registry.registered_handlers()), problems))
+    while True:
+        message, fds, _, _ = socket.recv_fds(control, _MESSAGE_BYTES, _MAX_FDS)
+        if not message:
+            return
+        request = msgspec.json.decode(message, type=ForkRequest)
+        pid = _fork_worker(request, fds, settings, registry, control)
+        for fd in fds:
+            os.close(fd)
+        _send(control, ForkedWorker(request.index, request.epoch, pid))
+
+
+def _load_handlers(settings: WorkerSettings) -> tuple[HandlerRegistry, list[str]]:
+    registry = HandlerRegistry(settings.handler_packages)
+    problems = []
+    for package in settings.handler_packages:
+        try:
+            registry.discover_handlers(package)
+        except HandlerLoadError as error:
+            problems.append(str(error))
+    for definition in settings.handlers:
+        try:
+            registry.resolve(definition)
+        except HandlerLoadError as error:
+            problems.append(str(error))
+    return registry, problems
+
+
+def _send(control: socket.socket, message: ZygoteMessage) -> None:
+    control.send(msgspec.json.encode(message))
+
+
+def _fork_worker(
+    request: ForkRequest,
+    fds: list[int],
+    settings: WorkerSettings,
+    registry: HandlerRegistry,
+    control: socket.socket,
+) -> int:
+    """Fork a child that forks the worker and exits; the worker's pid comes back by a pipe."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        grandchild = os.fork()
+        if grandchild == 0:
+            os.close(reader)
+            os.close(writer)
+            control.close()
+            _become_worker(request, fds, settings, registry)
+        os.write(writer, str(grandchild).encode())
+        os._exit(0)
+    os.close(writer)
+    pid = int(os.read(reader, 32))
+    os.close(reader)
+    os.waitpid(child, 0)
+    return pid
+
+
+def _become_worker(
+    request: ForkRequest, fds: list[int], settings: WorkerSettings, registry: HandlerRegistry
+) -> NoReturn:
+    """Run as a worker until told to exit; never returns into the zygote's code."""
+    status = 1
+    try:
+        os.setpgid(0, 0)  # a deadline kills the whole group: the worker and what its handler forks
+        _await_adoption(settings.supervisor_pid)
+        process.set_title(f"worker {request.index} of {settings.worker_id}")
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _worker(request, fds, settings, registry).run()
+        status = 0
+    except BaseException:
+        logging.getLogger("tasker_mp.worker").exception("worker %d failed", request.index)
+    finally:
+        logging.shutdown()
+        os._exit(status)
+
+
+def _await_adoption(supervisor_pid: int) -> None:
+    """Wait until the intermediate parent is gone and the supervisor has taken this process over.
+
+    The death signal belongs to the parent of the moment, so it is armed only after that.
+    """
+    limit = time.monotonic() + 10
+    while os.getppid() != supervisor_pid and time.monotonic() < limit:
+        time.sleep(0.0002)
+    process.die_with_parent(supervisor_pid)
+
+
+def _worker(
+    request: ForkRequest, fds: list[int], settings: WorkerSettings, registry: HandlerRegistry
+) -> Worker:
+    results_at = request.request_fds
+    page_at = results_at + request.result_fds
+    sizes = (settings.capacity_bytes, settings.max_payload_bytes)
+    return Worker(
+        transport.attach_reader(settings.transport, fds[:results_at], *sizes),
+        transport.attach_writer(settings.transport, fds[results_at:page_at], *sizes),
+        WorkerPage(fds[page_at], writable=True),
+        registry,
+        settings.max_payload_bytes,
+    )
+
+
+if __name__ == "__main__":
+    main()
