@@ -12,7 +12,7 @@ _STEP_MASK = MAX_STEPS_PER_TASK
 
 
 def mint_task_uuid() -> UUID:
-    """A new time-ordered UUIDv7 whose low bits are zero, so that its steps' UUIDs derive from it."""
+    """A new time-ordered UUIDv7 with zeros in its low bits: its steps' UUIDs derive from it."""
     return UUID(int=uuid7().int & ~_STEP_MASK)
 
 

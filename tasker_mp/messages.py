@@ -1,5 +1,6 @@
 """What crosses between the supervisor and a worker: a step to run, and what came of it, as JSON."""
 
+import math
 from typing import Final
 
 import msgspec
@@ -86,7 +87,7 @@ def _refuse_non_finite(value: object, place: str) -> None:
     while stack:
         where, item = stack.pop()
         if isinstance(item, float):
-            if item != item or item in (float("inf"), float("-inf")):
+            if not math.isfinite(item):
                 raise UnencodableResultError(f"{where} is {item}, which JSON cannot carry")
         elif isinstance(item, dict):
             stack.extend((f"{where}.{key}", child) for key, child in item.items())

@@ -23,8 +23,9 @@ class ValidateOrderHandler(StepHandler):
         filled(section(context, "payment"), "payment", "token")
         shipping = section(context, "shipping")
         filled(shipping, "shipping", "address")
-        if shipping.get("method", "standard") not in METHODS:
-            raise invalid("shipping.method", shipping["method"], f"one of {', '.join(METHODS)}")
+        method = shipping.get("method", "standard")
+        if not isinstance(method, str) or method not in METHODS:
+            raise invalid("shipping.method", method, f"one of {', '.join(METHODS)}")
         return {
             "customer_id": customer_id,
             "validated_items": items,

@@ -1,0 +1,8 @@
+"""Submit and follow tasks, from any process; no supervisor is needed."""
+
+from tasker_mp.client.async_client import AsyncClient
+from tasker_mp.client.client import Client
+from tasker_mp.client.submission import Submission
+from tasker_mp.client.task import Step, Task, TaskSummary, Transition
+
+__all__ = ["AsyncClient", "Client", "Step", "Submission", "Task", "TaskSummary", "Transition"]

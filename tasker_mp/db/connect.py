@@ -2,25 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from tasker_mp.config import Config, redact
 from tasker_mp.db.binaries import OLDEST_MAJOR
 from tasker_mp.db.embedded import lease
 from tasker_mp.errors import ConfigError, UnreachableError
-
-if TYPE_CHECKING:
-    from tasker_mp.config import Config
-try:  # TEMPORARY until tasker_mp/config.py is there
-    from tasker_mp.config import redact
-except ImportError:
-
-    def redact(dsn: str) -> str:
-        return "(hidden)"
-
 
 EMBEDDED = "embedded"
 CONNECT_TIMEOUT = 4
@@ -31,7 +22,7 @@ _SESSION = {"plan_cache_mode": "force_generic_plan", "timezone": "UTC"}
 
 
 @contextmanager
-def open_database(config: "Config") -> Iterator[str]:
+def open_database(config: Config) -> Iterator[str]:
     """The DSN of `config.database.url`; an embedded server runs for as long as the block does."""
     if config.database.url == EMBEDDED:
         with lease(config.root) as dsn:
@@ -45,16 +36,18 @@ def connect(
     *,
     statement_timeout: float | None = None,
     application_name: str = "tasker-mp",
+    autocommit: bool = True,
     **options: Any,
 ) -> Connection[Any]:
     """A connection with our session settings; `statement_timeout` in seconds, 0 for none.
 
-    `options` are psycopg's (`autocommit`, `row_factory`, …). `UnreachableError` where nobody
-    answers in time, or the server is too old.
+    Each of our statements is a transaction, so it commits by itself unless asked otherwise.
+    `options` are psycopg's (`row_factory`, …). `UnreachableError` where nobody answers in time,
+    or the server is too old.
     """
     conninfo = session_conninfo(dsn, statement_timeout, application_name)
     try:
-        connection = psycopg.connect(conninfo, **options)
+        connection = psycopg.connect(conninfo, autocommit=autocommit, **options)
     except psycopg.OperationalError as error:
         raise _unreachable(dsn, error) from error
     try:
@@ -70,12 +63,13 @@ async def connect_async(
     *,
     statement_timeout: float | None = None,
     application_name: str = "tasker-mp",
+    autocommit: bool = True,
     **options: Any,
 ) -> AsyncConnection[Any]:
     """As `connect`, for asyncio."""
     conninfo = session_conninfo(dsn, statement_timeout, application_name)
     try:
-        connection = await AsyncConnection.connect(conninfo, **options)
+        connection = await AsyncConnection.connect(conninfo, autocommit=autocommit, **options)
     except psycopg.OperationalError as error:
         raise _unreachable(dsn, error) from error
     try:
@@ -96,9 +90,9 @@ def session_conninfo(
     try:
         parameters = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:
-        # libpq's text repeats what it could not read, the password included.
+        # libpq's text repeats what it could not read, the password included; so only the end here.
         raise ConfigError(
-            f"database.url {redact(dsn)!r} is not a PostgreSQL DSN: "
+            f"database.url {redact(dsn).rpartition('@')[2]!r} is not a PostgreSQL DSN: "
             "write postgresql://user:password@host:port/database, or embedded"
         ) from None
     settings = dict(_SESSION)
@@ -121,7 +115,9 @@ def _check_version(dsn: str, version: int) -> None:
 
 def _unreachable(dsn: str, error: psycopg.OperationalError) -> UnreachableError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reason = lines[0].removeprefix("connection failed: ") if lines else type(error).__name__
+    reason = lines[0] if lines else type(error).__name__
+    for noise in ("connection failed: ", "connection is bad: "):
+        reason = reason.removeprefix(noise)
     return UnreachableError(
         f"cannot reach the database {redact(dsn)}: {reason}: "
         "check database.url and that the server runs"

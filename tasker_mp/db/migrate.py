@@ -243,7 +243,7 @@ def _session(target: str | Connection[Any]) -> Iterator[Connection[Any]]:
     """A connection in autocommit, so that every transaction is one that is written here."""
     if isinstance(target, str):
         # No time limit: an index over a large table takes what it takes.
-        with connect(target, statement_timeout=0, autocommit=True) as connection:
+        with connect(target, statement_timeout=0) as connection:
             yield connection
         return
     before = target.autocommit

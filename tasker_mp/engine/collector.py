@@ -74,6 +74,9 @@ def _decode(payload: bytes) -> StepOutcome:
         return outcome_decoder.decode(payload)
     except msgspec.DecodeError as error:
         return StepOutcome(
-            error=StepError(f"the worker's answer could not be read: {error}", ErrorType.PERMANENT_ERROR,
-                            retryable=False)
+            error=StepError(
+                f"the worker's answer could not be read: {error}",
+                ErrorType.PERMANENT_ERROR,
+                retryable=False,
+            )
         )

@@ -17,7 +17,7 @@ class QueueOrder:
         self.wet.update(namespaces)
 
     def take_wet(self) -> list[str]:
-        """The wet namespaces, dry from now on unless somebody says otherwise; the next one first."""
+        """The wet namespaces in turn, dry from now on unless somebody says otherwise."""
         taken = [name for name in self._in_turn() if name in self.wet]
         self.wet.clear()
         self._turn += 1

@@ -1,6 +1,6 @@
 """Runs a supervisor in this process, with everything that it needs around it.
 
-    python -m tasker_mp.engine.run      the configuration as JSON on stdin; "ready" on stdout
+python -m tasker_mp.engine.run      the configuration as JSON on stdin; "ready" on stdout
 """
 
 import asyncio

@@ -14,7 +14,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -76,7 +76,9 @@ class Supervisor:
         )
         self.queues = QueueOrder(self.namespaces)
         self.fleet = Fleet(
-            self._worker_settings(templates), config.worker.count or os.cpu_count() or 1, _RING_DEPTH
+            self._worker_settings(templates),
+            config.worker.count or os.cpu_count() or 1,
+            _RING_DEPTH,
         )
         self.claims = self._session(dsn, synchronous_commit=False)
         self.lanes = [Lane(self._session(dsn)) for _ in range(config.worker.lanes)]
@@ -391,8 +393,14 @@ class Supervisor:
             respawn.add_done_callback(self._respawns.discard)
 
     def _settle_death(self, death: Death) -> None:
-        log.warning("worker died", worker=death.worker.index, pid=death.worker.pid,
-                    reason=death.reason, started=len(death.started), back=len(death.unstarted))
+        log.warning(
+            "worker died",
+            worker=death.worker.index,
+            pid=death.worker.pid,
+            reason=death.reason,
+            started=len(death.started),
+            back=len(death.unstarted),
+        )
         if self.collector.collect(death.records):
             self._settled.set()
         for entry in death.started:
@@ -427,12 +435,12 @@ class Supervisor:
     def _on_zygote_death(self, pidfd: int) -> None:
         asyncio.get_running_loop().remove_reader(pidfd)
         if not self._stopping.is_set():
-            revival = asyncio.create_task(self._guarded(self._revive_zygote(pidfd)))
+            revival = asyncio.create_task(self._guarded(self._revive_zygote()))
             self._respawns.add(revival)
             revival.add_done_callback(self._respawns.discard)
 
-    async def _revive_zygote(self, pidfd: int) -> None:
-        await self.fleet.revive_zygote(pidfd)
+    async def _revive_zygote(self) -> None:
+        await self.fleet.revive_zygote()
         self._watch_zygote()
 
     # -- steering -----------------------------------------------------------------------------
@@ -458,7 +466,9 @@ class Supervisor:
                 self.stop()
                 self.stop()
             case unknown:
-                return {"error": f"command {unknown!r} is not known or not possible while {self.state}"}
+                return {
+                    "error": f"command {unknown!r} is not known or not possible while {self.state}"
+                }
         return {"ok": True, "pid": os.getpid(), "state": self.state}
 
     # -- parts --------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ class WorkerProcess:
 
     @property
     def room(self) -> int:
-        """How many more events may wait in its ring; bounded, so that few wait behind a slow one."""
+        """How many more events may wait in its ring: bounded, so few wait behind a slow one."""
         return 0 if self.exiting else self._depth - len(self._sent)
 
     @property

@@ -40,8 +40,10 @@ NO_EVENT: Final = bytes(EVENT_ID_BYTES)
 SEQUENCE_MASK: Final = 0xFFFF_FFFF
 MAX_LENGTH: Final = 0xFFFF_FFFF
 
-_CHECKED: Final = Struct("<BBHII16s")
-_PADDING: Final = tuple(bytes(-length % ALIGNMENT) for length in range(ALIGNMENT))
+PADDING: Final = tuple(bytes(-length % ALIGNMENT) for length in range(ALIGNMENT))
+"""The zeros after a record, by its payload's length modulo 32."""
+
+_pack_checked = Struct("<BBHII16s").pack
 _MIN_CAPACITY: Final = 256
 _MAX_CAPACITY: Final = 1 << 32
 
@@ -69,12 +71,7 @@ def stride(length: int) -> int:
     return (HEADER_BYTES + length + ALIGNMENT - 1) & -ALIGNMENT
 
 
-def padding(length: int) -> bytes:
-    """The zeros between such a record and the next."""
-    return _PADDING[length % ALIGNMENT]
-
-
 def encode(kind: int, sequence: int, event_id: bytes, payload: bytes) -> bytes:
     """A record without its padding; codec and flags are 0, as JSON is the only codec yet."""
-    checked = _CHECKED.pack(kind, 0, 0, len(payload), sequence, event_id) + payload
+    checked = _pack_checked(kind, 0, 0, len(payload), sequence, event_id) + payload
     return crc32(checked).to_bytes(CRC_BYTES, "little") + checked

@@ -89,7 +89,9 @@ class Worker:
         except HandlerLoadError as error:
             return _no_handler(spec.step.handler.callable, error)
         context = StepContext.from_event(record.event_id, event, spec)
-        return invoke(handler, spec.step.handler.method, context, self._run_async, self._max_payload)
+        return invoke(
+            handler, spec.step.handler.method, context, self._run_async, self._max_payload
+        )
 
     def _spec(self, encoded: bytes) -> StepSpec:
         """Decoded once: the supervisor sends the same bytes with every event of a template step."""

@@ -1,0 +1,177 @@
+"""The asyncio client: as `Client`, and any number of waiters on one listening connection."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg.types.json import set_json_loads
+
+from tasker_mp.client.catalog import Catalog, registration
+from tasker_mp.client.errors import readable_errors
+from tasker_mp.client.submission import Submission, submit_parameters
+from tasker_mp.client.task import Task, TaskSummary, task, task_summary
+from tasker_mp.config import Config, load_config
+from tasker_mp.db.connect import connect_async
+from tasker_mp.db.queries import query
+from tasker_mp.db.ready import ready_database
+from tasker_mp.errors import TemplateNotFoundError, UnknownTaskError
+from tasker_mp.states import FINAL_TASK_STATES
+from tasker_mp.template.model import Template
+from tasker_mp.template.parse import load_templates
+
+_RECHECK_SECONDS = 1.0
+
+
+class AsyncClient:
+    """Submit and follow tasks from asyncio; open it with `async with`.
+
+    `dsn` and `config` are those of `Client`. Starting an embedded database blocks the loop for as
+    long as that takes, once.
+    """
+
+    def __init__(self, dsn: str | None = None, *, config: Config | None = None) -> None:
+        self._config = config or load_config()
+        self._dsn = dsn
+        self._local = dsn is None
+        self._catalog: Catalog | None = None
+        self._waiters: dict[UUID, asyncio.Event] = {}
+        self._resources = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            if self._dsn is None:
+                self._dsn = stack.enter_context(ready_database(self._config))
+            self._connection = await self._connect(stack)
+            set_json_loads(msgspec.json.decode, self._connection)
+            self._listener: asyncio.Task[None] | None = None
+            self._resources = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.gather(self._listener, return_exceptions=True)
+        await self._resources.aclose()
+
+    async def submit(
+        self, namespace: str, name: str, context: dict[str, Any], **options: Any
+    ) -> TaskSummary:
+        """Submit one task; `options` are those of `Client.submit`."""
+        submission = Submission(namespace=namespace, name=name, context=context, **options)
+        return await self.get_summary((await self.submit_many([submission]))[0])
+
+    async def submit_many(self, submissions: Sequence[Submission]) -> list[UUID]:
+        """Submit tasks in one statement, all or none; their UUIDs in the order given."""
+        if not submissions:
+            return []
+        parameters = await self._parameters(submissions)
+        return [row[0] for row in await self._rows("submit_tasks", **parameters)]
+
+    async def register(self, template: Template) -> int:
+        """Make a template known to the database; its id there."""
+        rows = await self._rows("register_template", **registration(template))
+        template_id: int = rows[0][0]
+        if self._catalog is not None:
+            self._catalog.add(template_id, template)
+        return template_id
+
+    async def get_task(self, uuid: UUID) -> Task:
+        """The task with its steps; `UnknownTaskError` where there is none."""
+        row = await self._task_row(uuid)
+        return task(row, await self._rows("get_steps", task=uuid))
+
+    async def get_summary(self, uuid: UUID) -> TaskSummary:
+        """The task without its steps; `UnknownTaskError` where there is none."""
+        return task_summary(await self._task_row(uuid))
+
+    async def list_tasks(
+        self, *, state: str | None = None, namespace: str | None = None, limit: int = 50
+    ) -> list[TaskSummary]:
+        """Tasks, newest first."""
+        rows = await self._rows("list_tasks", state=state, namespace=namespace, limit=limit)
+        return [task_summary(row) for row in rows]
+
+    async def wait(self, uuid: UUID, timeout: float | None = None) -> Task:
+        """The task once it has ended; `TimeoutError` after `timeout` seconds."""
+        if self._listener is None:
+            await self._start_listening()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._await_end(uuid)
+        except TimeoutError:
+            raise TimeoutError(f"task {uuid} has not ended within {timeout:g} s") from None
+        return await self.get_task(uuid)
+
+    async def _await_end(self, uuid: UUID) -> None:
+        ended = self._waiters.setdefault(uuid, asyncio.Event())
+        try:
+            while not await self._has_ended(uuid):
+                try:
+                    await asyncio.wait_for(ended.wait(), _RECHECK_SECONDS)
+                except TimeoutError:
+                    continue
+                return
+        finally:
+            self._waiters.pop(uuid, None)
+
+    async def _has_ended(self, uuid: UUID) -> bool:
+        rows = await self._rows("announce_wait", task=uuid)
+        if not rows:
+            raise UnknownTaskError(f"no task {uuid}; list them with: tasker-mp task list")
+        return rows[0][0] in FINAL_TASK_STATES
+
+    async def _start_listening(self) -> None:
+        connection = await self._connect(self._resources)
+        await connection.execute("listen tasker_ended")
+        self._listener = asyncio.create_task(self._listen(connection))
+
+    async def _listen(self, connection: AsyncConnection[Any]) -> None:
+        async for notice in connection.notifies():
+            if waiter := self._waiters.get(UUID(notice.payload)):
+                waiter.set()
+
+    async def _parameters(self, submissions: Sequence[Submission]) -> dict[str, Any]:
+        limit = self._config.ring.max_payload_bytes
+        try:
+            return submit_parameters(submissions, await self._known_catalog(), limit)
+        except TemplateNotFoundError:
+            if self._local:
+                raise
+            self._catalog = None
+            return submit_parameters(submissions, await self._known_catalog(), limit)
+
+    async def _known_catalog(self) -> Catalog:
+        if self._catalog is None:
+            rows = await self._rows("list_templates")
+            self._catalog = Catalog((row[0], msgspec.json.encode(row[4])) for row in rows)
+            if self._local:
+                path = self._config.root / self._config.templates.path
+                for template in load_templates(path, self._config.environment).templates:
+                    if self._catalog.lacks(template):
+                        await self.register(template)
+        return self._catalog
+
+    async def _task_row(self, uuid: UUID) -> tuple[Any, ...]:
+        rows = await self._rows("get_task", task=uuid)
+        if not rows:
+            raise UnknownTaskError(f"no task {uuid}; list them with: tasker-mp task list")
+        return rows[0]
+
+    async def _rows(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        with readable_errors():
+            cursor = await self._connection.execute(query(name), parameters, prepare=True)
+            return await cursor.fetchall()
+
+    async def _connect(self, stack: AsyncExitStack) -> AsyncConnection[Any]:
+        assert self._dsn is not None
+        return await stack.enter_async_context(await connect_async(self._dsn, autocommit=True))
