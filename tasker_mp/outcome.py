@@ -27,10 +27,10 @@ def of_value(
     """A success; a permanent failure where JSON cannot carry the value, or it is too large."""
     try:
         result = _encoded_value(value)
-        encoded_metadata = encode_result(metadata) if metadata else None
+        encoded_metadata = encode_result(metadata) if metadata else NULL
     except Exception as error:
         return _refused(f"the result cannot be encoded as JSON: {_text_of(error)}")
-    size = _size(result) + (_size(encoded_metadata) if encoded_metadata is not None else 0)
+    size = _size(result) + _size(encoded_metadata)
     if size + _OUTCOME_BYTES > max_payload_bytes:
         return _refused(
             f"the result is {size} bytes, above the limit of {max_payload_bytes}: keep large data "

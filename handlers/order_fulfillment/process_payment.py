@@ -29,14 +29,14 @@ def _charge(token: object, payment_id: str) -> str:
     """Where a real gateway would be asked, with `payment_id` as the idempotency key."""
     if str(token).startswith("tok_declined"):
         raise BusinessLogicError(
-            f"the card behind {token} was declined; ask for another one",
+            "the card was declined; ask the customer for another one",
             error_code="CARD_DECLINED",
-            metadata={"field": "payment.token", "value": token},
+            metadata={"field": "payment.token", "payment_id": payment_id},
         )
     if str(token).startswith("tok_timeout"):
         raise TimeoutError(
             "the payment gateway did not answer in time",
             error_code="GATEWAY_TIMEOUT",
-            metadata={"field": "payment.token", "value": token},
+            metadata={"field": "payment.token", "payment_id": payment_id},
         )
     return payment_id.replace("PAY-", "TXN-")

@@ -167,9 +167,9 @@ class AsyncClient:
             raise UnknownTaskError(f"no task {uuid}; list them with: tasker-mp task list")
         return rows[0]
 
-    async def _rows(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    async def _rows(self, query_name: str, **parameters: Any) -> list[tuple[Any, ...]]:
         with readable_errors():
-            cursor = await self._connection.execute(query(name), parameters, prepare=True)
+            cursor = await self._connection.execute(query(query_name), parameters, prepare=True)
             return await cursor.fetchall()
 
     async def _connect(self, stack: AsyncExitStack) -> AsyncConnection[Any]:

@@ -195,9 +195,9 @@ class Client:
 
     # -- resources ----------------------------------------------------------------------------
 
-    def _rows(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    def _rows(self, query_name: str, **parameters: Any) -> list[tuple[Any, ...]]:
         with readable_errors():
-            return self._connection.execute(query(name), parameters, prepare=True).fetchall()
+            return self._connection.execute(query(query_name), parameters, prepare=True).fetchall()
 
     def close(self) -> None:
         self._resources.close()

@@ -95,13 +95,16 @@ def _add_file(values: _Values, file: Path, environ: Mapping[str, str]) -> None:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+        text = file.read_bytes().decode("utf-8-sig")
+        return tomllib.loads(text)
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}; correct that") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file}: malformed TOML: {error}; correct it there") from None
+        last = f"at line {len(text.splitlines())}"
+        reason = str(error).replace("at end of document", last)
+        raise ConfigError(f"{file}: malformed TOML: {reason}; correct it there") from None
     except RecursionError:
         raise ConfigError(f"{file}: malformed TOML: nested too deeply; flatten it") from None
 

@@ -53,10 +53,11 @@ def _refusal(section: str, key: str, value: object, cure: str, source: Source) -
 
 
 def _shown(section: str, value: object) -> str:
-    """The value as one line of JSON; text of the database's only where no password can be in it."""
-    if isinstance(value, str):
-        is_safe = section != "database" or is_database_url(value) or value.isdigit()
-        value = redact(value) if is_safe else "***"
+    """The value as one line of JSON; of the database's only what cannot hold a password."""
+    if isinstance(value, str) and (section != "database" or is_database_url(value)):
+        value = redact(value)
+    elif section == "database" and not isinstance(value, (int, float)):
+        value = "***"
     text = msgspec.json.encode(value, enc_hook=str).decode()
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 

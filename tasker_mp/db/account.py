@@ -20,11 +20,14 @@ class Account:
     gid: int
     switch: bool
 
-    def run(self, command: Sequence[str | Path], *, limit: float) -> tuple[int, str]:
+    def run(
+        self, command: Sequence[str | Path], *, limit: float, descriptors: Sequence[int] = ()
+    ) -> tuple[int, str]:
         """Runs a program as this user for at most `limit` seconds: its exit status and output.
 
         It gets no standard input, no environment of ours that could steer PostgreSQL (`PGDATA`,
-        `PGOPTIONS`, …), and no descriptor, so that a server started by it keeps no lock of ours.
+        `PGOPTIONS`, …), and no other descriptor of ours than `descriptors`, so that a server
+        started by it keeps no lock.
         """
         try:
             done = subprocess.run(
@@ -39,6 +42,7 @@ class Account:
                 cwd="/",
                 env=_clean_environment(),
                 umask=0o077,
+                pass_fds=descriptors,
                 start_new_session=True,
                 user=self.uid if self.switch else None,
                 group=self.gid if self.switch else None,

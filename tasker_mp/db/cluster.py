@@ -1,15 +1,16 @@
 """A PostgreSQL data folder of our own: made, configured, started, stopped."""
 
+import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tasker_mp.db.account import Account
 from tasker_mp.db.binaries import Binaries, EmbeddedServerError
-from tasker_mp.db.place import Place, make_socket_folder
+from tasker_mp.db.place import Place, make_socket_folder, open_lock
 from tasker_mp.db.postmaster import end_stragglers, running_postmaster, wait_until
 from tasker_mp.db.tuning import ACCESS_RULES, SETTINGS_FILE, server_settings
 
@@ -18,7 +19,8 @@ _START_LIMIT = 300  # seconds; recovery after a crash replays up to max_wal_size
 _STOP_LIMIT = 120
 _INIT_LIMIT = 120
 _BUILTIN_LOCALE_SINCE = 17
-_SHOWN_LINES = 5
+_SHOWN_LINES = 3
+_NOISE = ("LOG:  starting", "LOG:  listening", "is ready to", "is shut down", "log output")
 
 
 @dataclass(frozen=True)
@@ -53,22 +55,30 @@ class Cluster:
         if code and running_postmaster(data):
             raise EmbeddedServerError(f"the server of {data} does not stop: {_last(output)}")
 
-    def remove(self) -> None:
-        """Deletes the data and the socket's folder of a stopped server."""
-        shutil.rmtree(self.place.data, ignore_errors=False)
-        shutil.rmtree(self.place.socket_folder, ignore_errors=True)
-
     # -- making ----------------------------------------------------------------------------------
 
     def _initialise(self) -> None:
-        """Into a temporary sibling, renamed when complete: an interrupted one leaves no data."""
+        """Into a temporary sibling, renamed when complete: an interrupted one leaves no data.
+
+        initdb holds a lock by itself: killed, we may have left one behind that still writes.
+        """
+        lock = open_lock(self.place.init_lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._remove_leftovers()
+            self._make(lock)
+        finally:
+            os.close(lock)
+
+    def _remove_leftovers(self) -> None:
         for leftover in self.place.home.glob("postgres.new-*"):
-            end_stragglers(leftover)
-            shutil.rmtree(leftover, ignore_errors=True)
+            shutil.rmtree(leftover)
+
+    def _make(self, lock: int) -> None:
         fresh = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.place.home))
         try:
             self.account.give(fresh)
-            self._run_initdb(fresh)
+            self._run_initdb(fresh, lock)
             self._write(fresh / "pg_hba.conf", ACCESS_RULES)
             main = fresh / "postgresql.conf"
             self._write(main, f"{main.read_text()}\ninclude '{SETTINGS_FILE}'\n")
@@ -76,9 +86,9 @@ class Cluster:
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
 
-    def _run_initdb(self, folder: Path) -> None:
-        options = ("-U", SUPERUSER, *self._options())
-        code, output = self._run("initdb", "-D", folder, *options, limit=_INIT_LIMIT)
+    def _run_initdb(self, folder: Path, lock: int) -> None:
+        arguments = ("-D", folder, "-U", SUPERUSER, *self._options())
+        code, output = self._run("initdb", *arguments, limit=_INIT_LIMIT, descriptors=[lock])
         if code:
             raise EmbeddedServerError(f"initdb failed in {folder}: {_last(output)}")
 
@@ -137,9 +147,14 @@ class Cluster:
     # -- running ---------------------------------------------------------------------------------
 
     def _clear_after_crash(self) -> None:
-        """PostgreSQL believes a stale pid file whose pid is any live process of its own user."""
+        """PostgreSQL believes a stale lock file whose pid is any process of its user, or a zombie.
+
+        Its own guard, the shared memory that a live server is attached to, stays.
+        """
         end_stragglers(self.place.data)
         (self.place.data / "postmaster.pid").unlink(missing_ok=True)
+        for leftover in self.place.socket_folder.glob(".s.PGSQL.*"):
+            leftover.unlink(missing_ok=True)
 
     def _launch(self) -> None:
         data = self.place.data
@@ -147,7 +162,7 @@ class Cluster:
         start_log.unlink(missing_ok=True)
         # pg_ctl gives the server a session of its own, so that Ctrl-C here does not reach it.
         code, output = self._control("start", "-l", start_log, limit=_START_LIMIT)
-        if code:
+        if code and running_postmaster(data) is None:
             raise EmbeddedServerError(
                 f"the embedded PostgreSQL in {data} did not start: {self._reason(output)}"
             )
@@ -157,8 +172,11 @@ class Cluster:
         waiting = ("-s", "-w", "-t", str(limit), "-D", self.place.data)
         return self._run("pg_ctl", action, *waiting, *options, limit=limit + 10)
 
-    def _run(self, program: str, *arguments: str | Path, limit: float) -> tuple[int, str]:
-        return self.account.run([self.binaries.folder / program, *arguments], limit=limit)
+    def _run(
+        self, program: str, *arguments: str | Path, limit: float, descriptors: Sequence[int] = ()
+    ) -> tuple[int, str]:
+        command = [self.binaries.folder / program, *arguments]
+        return self.account.run(command, limit=limit, descriptors=descriptors)
 
     def _reason(self, output: str) -> str:
         logs = [self.place.data / "start.log", *(self.place.data / "log").glob("*.log")]
@@ -181,4 +199,5 @@ class Cluster:
 
 def _last(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " | ".join(lines[-_SHOWN_LINES:]) or "no output"
+    telling = [line for line in lines if not any(noise in line for noise in _NOISE)]
+    return " | ".join((telling or lines)[-_SHOWN_LINES:]) or "no output"

@@ -13,7 +13,7 @@ import psycopg
 
 from tasker_mp.db.binaries import Binaries, EmbeddedServerError, find_binaries, readable_copy
 from tasker_mp.db.cluster import SUPERUSER, Cluster
-from tasker_mp.db.place import SHARED_HOME, Place, make_home, make_shared_home, place_of
+from tasker_mp.db.place import SHARED_HOME, Place, make_home, make_shared_home, open_lock, place_of
 from tasker_mp.db.postmaster import Postmaster, running_postmaster
 
 __all__ = ["EmbeddedServer", "EmbeddedServerError", "EmbeddedStatus", "Lease", "lease"]
@@ -89,8 +89,7 @@ class EmbeddedServer:
                     f"the embedded PostgreSQL in {self._place.data} is in use: stop its users first"
                 )
             self._stop("immediate")
-            if self._place.data.exists():
-                self._cluster.remove()
+            self._place.remove_data()
             self._place.stay_marker.unlink(missing_ok=True)
 
     def status(self) -> EmbeddedStatus:
@@ -111,7 +110,7 @@ class EmbeddedServer:
         """A use of the server, which runs from now until the last lease is released."""
         with self._start_lock():
             # Only `_in_use` takes this lock alone, and it holds the start lock then.
-            users = _open_lock(self._place.users_lock)
+            users = open_lock(self._place.users_lock)
             try:
                 fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 return Lease(self, self._ensure_running(), users)
@@ -129,22 +128,24 @@ class EmbeddedServer:
     def _ensure_running(self) -> str:
         data = self._place.data
         running = running_postmaster(data) if data.exists() else None
-        if running and not running.ready:
-            self._cluster.wait_ready()
-            running = running_postmaster(data)
         if running is None:
-            try:
-                self._cluster.start()
-            except OSError as error:
-                raise EmbeddedServerError(
-                    f"cannot set up the embedded PostgreSQL: {error}: "
-                    "make that place writable, or set database.url"
-                ) from error
-            running = running_postmaster(data)
+            self._start()
+        elif not running.ready:
+            self._cluster.wait_ready()
+        running = running_postmaster(data)
         if running is None:
             raise EmbeddedServerError(f"the embedded PostgreSQL in {data} ended right after start")
         _ensure_database(running)
         return _dsn(running)
+
+    def _start(self) -> None:
+        try:
+            self._cluster.start()
+        except OSError as error:
+            raise EmbeddedServerError(
+                f"cannot set up the embedded PostgreSQL: {error}: "
+                "make that place writable, or set database.url"
+            ) from error
 
     def _leave(self, users: int) -> None:
         os.close(users)
@@ -156,7 +157,7 @@ class EmbeddedServer:
             self._cluster.stop(mode)
 
     def _in_use(self) -> bool:
-        users = _open_lock(self._place.users_lock)
+        users = open_lock(self._place.users_lock)
         try:
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -182,7 +183,7 @@ class EmbeddedServer:
         """One command at a time starts, stops, enters or leaves; a dead one's lock is free."""
         try:
             make_home(self._place)
-            lock = _open_lock(self._place.start_lock)
+            lock = open_lock(self._place.start_lock)
         except OSError as error:
             raise EmbeddedServerError(
                 f"cannot keep the embedded PostgreSQL in {self._place.home}: {error.strerror}: "
@@ -219,10 +220,6 @@ class Lease:
 def lease(root: Path) -> Lease:
     """`with lease(root) as dsn`: the embedded server of that project runs meanwhile."""
     return EmbeddedServer(root).lease()
-
-
-def _open_lock(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 def _dsn(server: Postmaster, database: str = DATABASE) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import stat
 import sys
 from dataclasses import dataclass
@@ -40,11 +41,21 @@ class Place:
         return self.home / "postgres.users.lock"
 
     @property
+    def init_lock(self) -> Path:
+        return self.home / "postgres.init.lock"
+
+    @property
     def stay_marker(self) -> Path:
         return self.home / "postgres.stay"
 
     def beside_project(self) -> bool:
         return self.home.parent == self.root
+
+    def remove_data(self) -> None:
+        """Deletes what a stopped server leaves: its data and its socket's folder."""
+        for folder in (self.data, self.socket_folder):
+            if folder.exists() and folder.stat().st_uid in (self.account.uid, os.geteuid()):
+                shutil.rmtree(folder)
 
 
 def place_of(root: Path) -> Place:
@@ -59,9 +70,14 @@ def place_of(root: Path) -> Place:
     beside, away = root / ".tasker", SHARED_HOME / name
     home = away if os.geteuid() == 0 and _taken(away) and not _taken(beside) else beside
     account = server_account(home / "postgres")
-    if not _taken(home) and not account.reaches(home if home.exists() else root):
+    if not _taken(home) and not account.reaches(home if home.is_dir() else root):
         home = away
     return Place(root, home, _SOCKETS / f"tasker-mp-{name}", account)
+
+
+def open_lock(path: Path) -> int:
+    """A descriptor to `flock`; no program that we start inherits it."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 def _taken(home: Path) -> bool:

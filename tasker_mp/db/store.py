@@ -66,12 +66,14 @@ class Store:
         self.owner = owner
         raw_ids_and_json(connection)
 
-    async def _rows(self, name: str, **parameters: object) -> list[tuple[Any, ...]]:
-        cursor = await self.connection.execute(query(name), parameters, prepare=True, binary=True)
+    async def _rows(self, query_name: str, **parameters: object) -> list[tuple[Any, ...]]:
+        cursor = await self.connection.execute(
+            query(query_name), parameters, prepare=True, binary=True
+        )
         return await cursor.fetchall()
 
-    async def _value(self, name: str, **parameters: object) -> Any:
-        return (await self._rows(name, **parameters))[0][0]
+    async def _value(self, query_name: str, **parameters: object) -> Any:
+        return (await self._rows(query_name, **parameters))[0][0]
 
     async def claim_steps(self, queues: Sequence[str], capacity: int) -> list[ClaimedStep]:
         rows = await self._rows(

@@ -1,14 +1,15 @@
-"""The workers: starts them through the zygote, replaces those that die, sends the rest home."""
+"""The workers: starts them through the zygote, watches them, replaces those that die."""
 
 import asyncio
 import os
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
 
 import structlog
 
 from tasker_mp.engine.worker_process import Wiring, WorkerProcess
 from tasker_mp.engine.zygote_process import ZygoteProcess
-from tasker_mp.errors import EngineError
+from tasker_mp.errors import EngineError, TransportError
 from tasker_mp.inflight import Entry
 from tasker_mp.transport.interface import Record
 from tasker_mp.worker.settings import WorkerSettings
@@ -28,30 +29,45 @@ class Death(NamedTuple):
     unstarted: list[Entry]
 
 
+class Listener(NamedTuple):
+    """Who is told, from the event loop: results, deaths, a fresh worker, the end of the fleet."""
+
+    on_results: Callable[[list[Record]], None]
+    on_death: Callable[[Death], None]
+    on_fresh: Callable[[], None]
+    on_failure: Callable[[BaseException], None]
+
+
 class Fleet:
     """`workers` by index; an index keeps its number over its incarnations."""
 
-    def __init__(self, settings: WorkerSettings, count: int, depth: int) -> None:
+    def __init__(
+        self, settings: WorkerSettings, count: int, depth: int, listener: Listener
+    ) -> None:
         self._settings = settings
         self.count = count
         self._depth = depth
+        self._listener = listener
         self._epoch = 0
         self._zygote: ZygoteProcess | None = None
         self._zygote_lock = asyncio.Lock()
+        self._repairs: set[asyncio.Task[None]] = set()
         self._young_deaths = 0
+        self._stopping = False
         self.workers: dict[int, WorkerProcess] = {}
         self.restarts: dict[int, int] = {}
         self.last_exits: dict[int, str] = {}
         self.registered_handlers = 0
         self.problems: list[str] = []
 
+    # -- starting -----------------------------------------------------------------------------
+
     async def start(self) -> None:
         """The zygote, then all workers; `EngineError` with the reason where they cannot be had."""
-        await self._live_zygote()
         for index in range(self.count):
-            await self.spawn(index)
+            await self._spawn(index)
 
-    async def spawn(self, index: int) -> WorkerProcess:
+    async def _spawn(self, index: int) -> None:
         """A new incarnation of worker `index`, with rings of its own."""
         async with self._zygote_lock:
             zygote = await self._live_zygote()
@@ -66,7 +82,9 @@ class Fleet:
                 raise
             worker = WorkerProcess(index, self._epoch, forked.pid, wiring, self._depth)
         self.workers[index] = worker
-        return worker
+        loop = asyncio.get_running_loop()
+        loop.add_reader(worker.results.fileno(), self._on_results, worker)
+        loop.add_reader(worker.pidfd, self._on_death, worker)
 
     async def _live_zygote(self) -> ZygoteProcess:
         if self._zygote is None:
@@ -80,50 +98,89 @@ class Fleet:
             self._zygote = zygote
             self.registered_handlers = ready.registered
             self.problems = ready.problems
+            asyncio.get_running_loop().add_reader(zygote.pidfd, self._on_zygote_death)
         return self._zygote
 
     def _discard_zygote(self) -> None:
         if self._zygote is not None:
+            asyncio.get_running_loop().remove_reader(self._zygote.pidfd)
             self._zygote.kill()
             self._zygote.close()
             self._zygote = None
 
-    def zygote_pidfd(self) -> int | None:
-        return self._zygote.pidfd if self._zygote else None
+    # -- watching -----------------------------------------------------------------------------
 
-    async def revive_zygote(self) -> None:
-        """Replace a dead zygote; the workers that it forked are the supervisor's and live on."""
-        async with self._zygote_lock:
-            if self._zygote is not None:
-                log.warning("zygote died", pid=self._zygote.pid, reason=self._zygote.reap())
-                self._discard_zygote()
-            await self._live_zygote()
+    def _on_results(self, worker: WorkerProcess) -> None:
+        try:
+            records = worker.drain()
+        except TransportError as error:
+            log.error("results cannot be trusted: worker killed", pid=worker.pid, error=str(error))
+            asyncio.get_running_loop().remove_reader(worker.results.fileno())
+            worker.kill()
+            return
+        self._listener.on_results(records)
 
-    def bury(self, worker: WorkerProcess) -> Death:
-        """Settle a worker whose death the kernel has confirmed.
+    def _on_death(self, worker: WorkerProcess) -> None:
+        """The kernel says that a worker is dead: settle what it had, start another."""
+        self._unwatch(worker)
+        death = self._bury(worker)
+        self._listener.on_death(death)
+        if self._young_deaths >= _YOUNG_DEATHS_LIMIT:
+            self._listener.on_failure(
+                EngineError(
+                    f"{self._young_deaths} workers in a row died before they could serve "
+                    f"({death.reason}); what they said is in the log above"
+                )
+            )
+        elif not self._stopping:
+            self._repair(self._respawn(worker.index))
 
-        In this order: reap, one final drain (what it published before it died counts), and only
-        then blame. `EngineError` where worker after worker dies before it does anything.
-        """
+    def _bury(self, worker: WorkerProcess) -> Death:
+        """In this order: reap, one final drain (what it published before it died counts), and only
+        then blame."""
         reason = worker.reap()
-        records = worker.drain()
+        records = _last_words(worker)
         started, unstarted = worker.split_outstanding()
-        self._judge_youth(worker, reason)
+        self._young_deaths = 0 if worker.page.ready else self._young_deaths + 1
         self.last_exits[worker.index] = reason
         self.restarts[worker.index] = self.restarts.get(worker.index, 0) + 1
-        if self.workers.get(worker.index) is worker:
-            del self.workers[worker.index]
+        del self.workers[worker.index]
         worker.close()
         return Death(worker, reason, records, started, unstarted)
 
-    def _judge_youth(self, worker: WorkerProcess, reason: str) -> None:
-        booted = worker.page.ready
-        self._young_deaths = 0 if booted else self._young_deaths + 1
-        if self._young_deaths >= _YOUNG_DEATHS_LIMIT:
-            raise EngineError(
-                f"{self._young_deaths} workers in a row died before their first step ({reason}): "
-                "see the log above for what they said"
-            )
+    def _on_zygote_death(self) -> None:
+        assert self._zygote is not None
+        log.warning("zygote died", pid=self._zygote.pid, reason=self._zygote.reap())
+        self._discard_zygote()
+        if not self._stopping:
+            self._repair(self._revive_zygote())
+
+    # -- repairing ----------------------------------------------------------------------------
+
+    def _repair(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._guarded(work))
+        self._repairs.add(task)
+        task.add_done_callback(self._repairs.discard)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:
+            self._listener.on_failure(error)
+
+    async def _respawn(self, index: int) -> None:
+        """A new incarnation; one more try where the zygote turns out to be dead."""
+        try:
+            await self._spawn(index)
+        except EngineError as error:
+            log.warning("worker could not be forked, trying a new zygote", error=str(error))
+            await self._spawn(index)
+        self._listener.on_fresh()
+
+    async def _revive_zygote(self) -> None:
+        """The workers that a dead zygote forked are the supervisor's children and live on."""
+        async with self._zygote_lock:
+            await self._live_zygote()
 
     def reap_orphans(self) -> int:
         """Reap dead children that are nobody here: what a worker's handler forked and left."""
@@ -138,38 +195,39 @@ class Fleet:
             reaped += 1
         return reaped
 
+    # -- stopping -----------------------------------------------------------------------------
+
     async def stop(self, limit: float) -> None:
         """Let the workers finish what they were sent, at most `limit` seconds, then kill."""
+        self._stopping = True
+        for task in list(self._repairs):
+            task.cancel()
+        await asyncio.gather(*self._repairs, return_exceptions=True)
         for worker in self.workers.values():
+            self._unwatch(worker)
             worker.ask_to_exit()
         deadline = asyncio.get_running_loop().time() + limit
-        for worker in list(self.workers.values()):
+        for worker in self.workers.values():
             await _exited(worker, deadline)
             worker.kill()
             worker.reap()
             worker.close()
         self.workers.clear()
-        if self._zygote is not None:
-            self._zygote.close()
-            self._zygote = None
+        self._discard_zygote()
 
-
-async def _exited(worker: WorkerProcess, deadline: float) -> None:
-    """Wait until the kernel says that the worker is dead, or the deadline is there."""
-    loop = asyncio.get_running_loop()
-    dead = loop.create_future()
-
-    def note() -> None:
-        if not dead.done():
-            dead.set_result(None)
-
-    loop.add_reader(worker.pidfd, note)
-    try:
-        await asyncio.wait_for(dead, max(0.0, deadline - loop.time()))
-    except TimeoutError:
-        pass
-    finally:
+    def _unwatch(self, worker: WorkerProcess) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(worker.results.fileno())
         loop.remove_reader(worker.pidfd)
+
+
+def _last_words(worker: WorkerProcess) -> list[Record]:
+    """What a dead worker had published; nothing where its memory cannot be trusted."""
+    try:
+        return worker.drain()
+    except TransportError as error:
+        log.error("last results of a dead worker dropped", pid=worker.pid, error=str(error))
+        return []
 
 
 def _dead_child() -> int | None:
@@ -179,3 +237,16 @@ def _dead_child() -> int | None:
     except ChildProcessError:
         return None
     return status.si_pid if status else None
+
+
+async def _exited(worker: WorkerProcess, deadline: float) -> None:
+    """Wait until the kernel says that the worker is dead, or the deadline is there."""
+    loop = asyncio.get_running_loop()
+    dead = asyncio.Event()
+    loop.add_reader(worker.pidfd, dead.set)
+    try:
+        await asyncio.wait_for(dead.wait(), max(0.0, deadline - loop.time()))
+    except TimeoutError:
+        return
+    finally:
+        loop.remove_reader(worker.pidfd)

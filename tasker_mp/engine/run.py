@@ -74,7 +74,9 @@ def _report(templates: TemplateSet, *, strict: bool) -> None:
 def main() -> None:
     """A supervisor for `tasker_mp.bootstrap`: lives no longer than the process that asked."""
     process.die_with_parent(os.getppid(), signal.SIGTERM)
-    config = msgspec.json.decode(sys.stdin.buffer.read(), type=Config)
+    config = msgspec.json.decode(
+        sys.stdin.buffer.read(), type=Config, dec_hook=lambda kind, value: kind(value)
+    )
     try:
         run_supervisor(config, on_ready=lambda _: print("ready", flush=True))  # noqa: T201
     except EngineError as error:

@@ -30,18 +30,18 @@ from tasker_mp.db.store import ClaimedStep
 from tasker_mp.engine.collector import Collector
 from tasker_mp.engine.control import ControlServer
 from tasker_mp.engine.dispatcher import Dispatcher
-from tasker_mp.engine.fleet import Death, Fleet
+from tasker_mp.engine.fleet import Death, Fleet, Listener
 from tasker_mp.engine.lane import Lane
 from tasker_mp.engine.queues import QueueOrder
 from tasker_mp.engine.runtime import RuntimeDirectory
 from tasker_mp.engine.specs import SpecCache
 from tasker_mp.engine.statistics import Statistics
 from tasker_mp.engine.status import status
-from tasker_mp.engine.worker_process import WorkerProcess
-from tasker_mp.errors import EngineError, RingCorruptError
+from tasker_mp.errors import EngineError
 from tasker_mp.inflight import InflightTable, Settled
 from tasker_mp.settle import crash_error, settle_failure
 from tasker_mp.template.model import Template
+from tasker_mp.transport.interface import Record
 from tasker_mp.worker.settings import WorkerSettings
 
 log = structlog.get_logger("tasker_mp.supervisor")
@@ -79,6 +79,7 @@ class Supervisor:
             self._worker_settings(templates),
             config.worker.count or os.cpu_count() or 1,
             _RING_DEPTH,
+            Listener(self._on_results, self._on_death, self._dispatch, self._fail),
         )
         self.claims = self._session(dsn, synchronous_commit=False)
         self.lanes = [Lane(self._session(dsn)) for _ in range(config.worker.lanes)]
@@ -94,7 +95,6 @@ class Supervisor:
         self._next_retry = 0.0
         self._failure: BaseException | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._respawns: set[asyncio.Task[None]] = set()
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -128,9 +128,6 @@ class Supervisor:
         await self.fleet.start()
         for problem in self.fleet.problems:
             log.error("handler cannot be used", problem=problem)
-        for worker in self.fleet.workers.values():
-            self._watch(worker)
-        self._watch_zygote()
         await self._control.start()
         self._handle_signals()
         self._spawn_loops()
@@ -192,10 +189,7 @@ class Supervisor:
         await self._control.stop()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._respawns, return_exceptions=True)
-        for worker in self.fleet.workers.values():
-            self._unwatch(worker)
-        self._unwatch_zygote()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.fleet.stop(0 if self._stop_now.is_set() else 1.0)
         await self._leave()
         self._runtime.release()
@@ -354,55 +348,24 @@ class Supervisor:
             self.dispatcher.dispatch(list(self.fleet.workers.values()))
             self.statistics.dispatched = self.dispatcher.dispatched
 
-    # -- workers ------------------------------------------------------------------------------
+    # -- what the fleet tells -----------------------------------------------------------------
 
-    def _watch(self, worker: WorkerProcess) -> None:
-        loop = asyncio.get_running_loop()
-        loop.add_reader(worker.results.fileno(), self._on_results, worker)
-        loop.add_reader(worker.pidfd, self._on_death, worker)
-
-    def _unwatch(self, worker: WorkerProcess) -> None:
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(worker.results.fileno())
-        loop.remove_reader(worker.pidfd)
-
-    def _on_results(self, worker: WorkerProcess) -> None:
-        try:
-            records = worker.drain()
-        except RingCorruptError as error:
-            log.error("result ring corrupt: worker killed", worker=worker.index, error=str(error))
-            asyncio.get_running_loop().remove_reader(worker.results.fileno())
-            worker.kill()
-            return
+    def _on_results(self, records: list[Record]) -> None:
         if self.collector.collect(records):
             self._settled.set()
         self._dispatch()
 
-    def _on_death(self, worker: WorkerProcess) -> None:
-        """The kernel says that a worker is dead: settle what it had, start another."""
-        self._unwatch(worker)
-        try:
-            death = self.fleet.bury(worker)
-        except EngineError as error:
-            self._fail(error)
-            return
-        self._settle_death(death)
-        if not self._stopping.is_set() or self.inflight.held:
-            respawn = asyncio.create_task(self._guarded(self._respawn(worker.index)))
-            self._respawns.add(respawn)
-            respawn.add_done_callback(self._respawns.discard)
-
-    def _settle_death(self, death: Death) -> None:
+    def _on_death(self, death: Death) -> None:
+        """Results that it published count; the step it died over is charged; the rest goes on."""
         log.warning(
             "worker died",
             worker=death.worker.index,
             pid=death.worker.pid,
             reason=death.reason,
-            started=len(death.started),
-            back=len(death.unstarted),
+            started=[entry.name for entry in death.started],
+            sent_elsewhere=len(death.unstarted),
         )
-        if self.collector.collect(death.records):
-            self._settled.set()
+        self._on_results(death.records)
         for entry in death.started:
             self.statistics.crashed += 1
             self.inflight.settle(entry.event_id)
@@ -410,38 +373,6 @@ class Supervisor:
             self._settle(settle_failure(entry, error, 0.0))
         self.dispatcher.requeue(death.unstarted)
         self._dispatch()
-
-    async def _respawn(self, index: int) -> None:
-        """A new incarnation; one more try where the zygote turns out to be dead."""
-        try:
-            worker = await self.fleet.spawn(index)
-        except EngineError as error:
-            log.warning("worker could not be forked, trying a new zygote", error=str(error))
-            worker = await self.fleet.spawn(index)
-        self._watch(worker)
-        self._watch_zygote()
-        self._dispatch()
-
-    def _watch_zygote(self) -> None:
-        pidfd = self.fleet.zygote_pidfd()
-        if pidfd is not None:
-            asyncio.get_running_loop().add_reader(pidfd, self._on_zygote_death, pidfd)
-
-    def _unwatch_zygote(self) -> None:
-        pidfd = self.fleet.zygote_pidfd()
-        if pidfd is not None:
-            asyncio.get_running_loop().remove_reader(pidfd)
-
-    def _on_zygote_death(self, pidfd: int) -> None:
-        asyncio.get_running_loop().remove_reader(pidfd)
-        if not self._stopping.is_set():
-            revival = asyncio.create_task(self._guarded(self._revive_zygote()))
-            self._respawns.add(revival)
-            revival.add_done_callback(self._respawns.discard)
-
-    async def _revive_zygote(self) -> None:
-        await self.fleet.revive_zygote()
-        self._watch_zygote()
 
     # -- steering -----------------------------------------------------------------------------
 

@@ -64,7 +64,8 @@ class ZygoteProcess:
         encoded = await asyncio.get_running_loop().sock_recv(self._socket, _MESSAGE_BYTES)
         if not encoded:
             raise EngineError(f"the zygote (pid {self.pid}) died: {self.reap()}")
-        return msgspec.json.decode(encoded, type=ZygoteMessage)
+        message: ZygoteMessage = msgspec.json.decode(encoded, type=ZygoteMessage)
+        return message
 
     def reap(self) -> str:
         """Wait for the dead process; how it ended, in words."""

@@ -58,6 +58,12 @@ def check_capacity(capacity_bytes: int) -> int:
     return capacity_bytes
 
 
+def check_event_id(event_id: bytes) -> None:
+    """`ValueError` where it is not 16 bytes: the header would cut it or fill it up unseen."""
+    if len(event_id) != EVENT_ID_BYTES:
+        raise ValueError(f"event id {event_id!r} has {len(event_id)} bytes, not {EVENT_ID_BYTES}")
+
+
 def inline_limit(capacity_bytes: int) -> int:
     """The largest payload, in bytes, that a ring of this capacity carries itself.
 

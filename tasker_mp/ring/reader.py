@@ -1,4 +1,4 @@
-"""The consumer's side of a ring: copies as many records as were announced, and checks the copies."""
+"""The consumer's side of a ring: copies as many records as were announced, checks the copies."""
 
 from typing import NamedTuple
 from zlib import crc32

@@ -1,5 +1,7 @@
 """The producer's side of a ring: stages records, stores them in one piece, takes credit back."""
 
+from typing import NoReturn
+
 from tasker_mp.errors import PayloadTooLargeError, RingCorruptError
 from tasker_mp.ring import layout
 from tasker_mp.ring.layout import (
@@ -57,7 +59,7 @@ class RingWriter:
         """
         length = len(payload)
         if length > self._inline or len(event_id) != EVENT_ID_BYTES:
-            raise self._refusal(event_id, length)
+            self._refuse(event_id, length)
         size = (length + _ROUND_UP) & -ALIGNMENT
         if size > self._free:
             return False
@@ -115,9 +117,8 @@ class RingWriter:
         self._parts = []
         self._runs.append((0, self._parts))
 
-    def _refusal(self, event_id: bytes, length: int) -> Exception:
-        if len(event_id) != EVENT_ID_BYTES:
-            return ValueError(f"event id {event_id!r} has {len(event_id)} bytes, not 16")
-        return PayloadTooLargeError(
+    def _refuse(self, event_id: bytes, length: int) -> NoReturn:
+        layout.check_event_id(event_id)
+        raise PayloadTooLargeError(
             f"a payload of {length} bytes is above {self._inline}, a quarter of its ring"
         )

@@ -3,6 +3,8 @@
 import math
 from typing import Any, Final, assert_never
 
+import msgspec
+
 from tasker_mp.errors import TemplateError
 from tasker_mp.template.document import Listing, Table, joined
 from tasker_mp.template.fields import (
@@ -100,8 +102,9 @@ def _schema(value: Any, place: str, line: int, report: Report) -> Any:
     if not isinstance(value, (Table, bool)):
         return _refuse(value, place, line, report, "write a JSON Schema: a mapping")
     try:
-        compile_schema(value)
-    except TemplateError as error:
+        # The validator takes plain lists only.
+        compile_schema(msgspec.json.decode(msgspec.json.encode(value)))
+    except (TemplateError, msgspec.MsgspecError, ValueError) as error:
         report.add(place, line, value, f"not a valid JSON Schema: {error}", "correct the schema")
         return INVALID
     return value

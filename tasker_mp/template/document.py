@@ -102,7 +102,8 @@ def _report_syntax(error: yaml.YAMLError, text: str, report: Report) -> None:
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
     reason = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    value = text.splitlines()[line - 1].strip() if line and line <= text.count("\n") + 1 else ""
+    # A file that ends too early is wrong on the line after its last.
+    value = "".join(text.split("\n")[line - 1 : line]).strip() if line else ""
     cure = "correct the YAML here"
     if "another document" in reason:
         cure = "put each template into a file of its own"

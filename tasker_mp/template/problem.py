@@ -25,7 +25,7 @@ class Problem(Struct, frozen=True):
     def __str__(self) -> str:
         where = self.file if self.line is None else f"{self.file}:{self.line}"
         place = f" {self.place}:" if self.place else ""
-        return f"{where}:{place} {self.message}; {self.cure}"
+        return _printable(f"{where}:{place} {self.message}; {self.cure}")
 
 
 class DeprecationNotice(Struct, frozen=True):
@@ -38,7 +38,15 @@ class DeprecationNotice(Struct, frozen=True):
     new: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.place}: {self.old} is deprecated; write {self.new}"
+        where = f"{self.file}:{self.line}: {self.place}"
+        return _printable(f"{where}: {self.old} is deprecated; write {self.new}")
+
+
+def _printable(text: str) -> str:
+    """One line that no character of a file can break or colour in a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def shown(value: object) -> str:

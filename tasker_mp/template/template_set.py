@@ -72,9 +72,13 @@ class TemplateSet:
         for key, file in self.broken.items():
             if wanted in (key, key.rpartition("@")[0]):
                 return f"template {key} has problems; see: tasker-mp template validate {file}"
-        known = sorted(t.version for t in self.templates if t.path == path)
+        known = sorted(
+            (template for template in self.templates if template.path == path),
+            key=lambda template: template.precedence,
+        )
         if known:
-            return f"no version {version} of template {path}; there is {', '.join(known)}"
+            versions = ", ".join(template.version for template in known)
+            return f"no version {version} of template {path}; there is {versions}"
         return f"no template {wanted}; {self._nearest(path)}"
 
     def _nearest(self, path: str) -> str:

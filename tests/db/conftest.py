@@ -41,7 +41,6 @@ def hidden_project() -> Iterator[Path]:
 
 def _remove(folder: Path) -> None:
     server = EmbeddedServer(folder)
-    if server.status().version:
-        server.stop("immediate", force=True)
-        server.reset()
+    server.stop("immediate", force=True)
+    server.reset()
     shutil.rmtree(folder)

@@ -7,10 +7,6 @@ from tasker_mp.template.graph import dot, draw, mermaid
 
 DIAMOND = {"start": [], "left": ["start"], "right": ["start"], "end": ["left", "right"]}
 
-DRAWN_DIAMOND = """\
-       ┌────────┐
-"""
-
 _UP, _DOWN, _LEFT, _RIGHT = (-1, 0), (1, 0), (0, -1), (0, 1)
 _ARMS = {
     "│": {_UP, _DOWN},
@@ -78,3 +74,102 @@ def test_the_lines_drawn_are_the_edges(dependencies):
     assert drawn_edges(draw(template(dependencies), width=400), dependencies) == edges_of(
         dependencies
     )
+
+
+def test_a_chain_is_drawn_straight():
+    drawn = """\
+ ┌─────┐
+ │ one │
+ └──┬──┘
+    ▼
+ ┌─────┐
+ │ two │
+ └──┬──┘
+    ▼
+┌───────┐
+│ three │
+└───────┘
+"""
+    assert draw(template({"one": [], "two": ["one"], "three": ["two"]})) == drawn
+
+
+def test_a_diamond_is_drawn_symmetrically():
+    dependencies = {"begin": [], "yes": ["begin"], "nay": ["begin"], "end": ["yes", "nay"]}
+    drawn = """\
+   ┌───────┐
+   │ begin │
+   └───┬───┘
+   ┌───┴────┐
+   ▼        ▼
+┌─────┐  ┌─────┐
+│ yes │  │ nay │
+└──┬──┘  └──┬──┘
+   └──┐ ┌───┘
+      ▼ ▼
+    ┌─────┐
+    │ end │
+    └─────┘
+"""
+    assert draw(template(dependencies)) == drawn
+
+
+def test_a_long_dependency_passes_beside_the_boxes_between():
+    dependencies = {"begin": [], "mid": ["begin"], "end": ["begin", "mid"]}
+    drawn = """\
+ ┌───────┐
+ │ begin │
+ └───┬───┘
+   ┌─┴────┐
+   ▼      │
+┌─────┐   │
+│ mid │   │
+└──┬──┘   │
+   └┐ ┌───┘
+    ▼ ▼
+  ┌─────┐
+  │ end │
+  └─────┘
+"""
+    assert draw(template(dependencies)) == drawn
+
+
+def test_a_dag_too_wide_for_the_page_is_a_list():
+    many = [f"step_{index}" for index in range(9)]
+    text = draw(template({"root": [], **{name: ["root"] for name in many}, "join": many}), 80)
+    lines = text.splitlines()
+    assert lines[0] == "root"
+    assert lines[1] == "step_0  ← root"
+    assert lines[-1] == "join  ← step_0, step_1, step_2, step_3, step_4, … (9 in all)"
+
+
+def test_steps_that_are_not_standard_say_so():
+    drawn = template({"a": [], "b": ["a"]}, {"b": "decision"})
+    assert "│ b (decision) " in draw(drawn)
+    assert '"b" [label="b (decision)", shape=diamond];' in dot(drawn)
+    assert 's2{"b (decision)"}' in mermaid(drawn)
+
+
+def test_dot_and_mermaid_name_every_edge():
+    drawn = template(DIAMOND)
+    for parent, name in edges_of(DIAMOND):
+        assert f'"{parent}" -> "{name}";' in dot(drawn)
+    assert (
+        mermaid(drawn)
+        == """\
+flowchart TD
+  s1["start"]
+  s2["left"]
+  s3["right"]
+  s4["end"]
+  s1 --> s2
+  s1 --> s3
+  s2 --> s4
+  s3 --> s4
+"""
+    )
+
+
+def test_names_with_quotes_stay_inside_their_quotes():
+    drawn = template({'say "hi"\\': []})
+    assert r'"say \"hi\"\\" [label=' in dot(drawn)
+    assert 's1["say #quot;hi#quot;' in mermaid(drawn)

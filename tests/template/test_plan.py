@@ -1,4 +1,6 @@
-"""The plan numbers the steps topologically and knows each step's ancestors, children and parents."""
+"""The plan numbers the steps topologically and knows what comes before and after each."""
+
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -63,7 +65,7 @@ def test_a_plan_is_topological_and_agrees_with_the_edges(dependencies):
 def test_file_order_is_kept_wherever_the_dag_allows(dependencies):
     order = topological_order(dependencies)
     position = {name: index for index, name in enumerate(dependencies)}
-    for earlier, later in zip(order, order[1:], strict=False):
+    for earlier, later in pairwise(order):
         assert position[earlier] < position[later] or earlier in dependencies[later]
 
 
@@ -135,5 +137,5 @@ def test_a_cycle_is_found_exactly_when_there_is_no_order(dependencies):
     for cycle in cycles:
         assert cycle[0] == cycle[-1]
         assert len(set(cycle)) == len(cycle) - 1
-        for name, next_name in zip(cycle, cycle[1:], strict=False):
+        for name, next_name in pairwise(cycle):
             assert next_name in dependencies[name]

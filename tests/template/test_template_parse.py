@@ -1,6 +1,5 @@
 """What a file says reaches the template: keys, aliases, defaults, environments, whole folders."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -203,7 +202,7 @@ def test_a_template_with_problems_hides_no_other_and_says_so_when_it_is_wanted(t
     bad = VALID.replace("orders", "broken").replace("[first]", "[frist]")
     loaded = load(tmp_path, bad, VALID)
     assert [template.name for template in loaded.templates] == ["orders"]
-    with pytest.raises(TemplateNotFoundError, match="has problems; see: .* validate .*t0.yaml"):
+    with pytest.raises(TemplateNotFoundError, match=r"has problems; see: .* validate .*t0.yaml"):
         loaded.find("shop", "broken")
 
 
@@ -244,7 +243,7 @@ def test_a_file_that_is_not_utf8_is_a_problem(tmp_path):
 
 
 def test_a_file_that_cannot_be_opened_is_a_problem(tmp_path):
-    os.symlink(tmp_path / "gone", tmp_path / "t.yaml")
+    (tmp_path / "t.yaml").symlink_to(tmp_path / "gone")
     (problem,) = load_templates(tmp_path, "test").problems
     assert "cannot be read: No such file" in problem.message
 

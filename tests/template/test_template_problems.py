@@ -237,6 +237,19 @@ def test_what_is_no_json_schema_is_reported(schema, reason):
     assert reason in problem.message
 
 
+def test_a_schema_may_use_lists_and_references_within_itself():
+    schema = """\
+input_schema:
+  type: object
+  required: [n]
+  properties:
+    n: {$ref: "#/$defs/even"}
+  $defs:
+    even: {type: [integer, "null"], multipleOf: 2, enum: [2, 4]}
+"""
+    assert problems_of(HEAD + schema + STEPS) == []
+
+
 def test_a_template_has_at_least_one_step():
     problem = only_problem(f"{HEAD}steps: []\n")
     assert (problem.line, problem.place, problem.value) == (4, "steps", "0")
@@ -255,6 +268,7 @@ def test_a_template_has_at_least_one_step():
         (f"{VALID}---\n{VALID}", 12, "another document"),
         ("a: *nowhere\n", 1, "undefined alias"),
         ("a: " + "[" * 100_000, 1, "nested deeper than 100"),
+        ("a: " + "[" * 100 + "]" * 100, 1, "nested deeper than 100"),
         ("- " * 100_000, 1, "nested deeper than 100"),
     ],
 )

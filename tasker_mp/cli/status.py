@@ -1,0 +1,99 @@
+"""`status`: what the supervisor of this project is doing, on one page."""
+
+from typing import TYPE_CHECKING, Any
+
+from tasker_mp.cli.output import short_duration, show, table, write_json
+from tasker_mp.cli.settings import Settings, command, pass_settings
+from tasker_mp.cli.steer import ask_supervisor
+from tasker_mp.errors import UnreachableError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@command("status")
+@pass_settings
+def status(settings: Settings) -> None:
+    """Show the running supervisor; exit 3 where none runs."""
+    try:
+        document = ask_supervisor(settings, "status")
+    except UnreachableError as error:
+        if settings.json:
+            write_json({"running": False, "error": str(error)})
+        raise
+    if settings.json:
+        write_json(document)
+    else:
+        show(_overview(document), _workers(document["workers"]))
+
+
+def _overview(document: dict[str, Any]) -> "Table":
+    from rich.table import Table  # noqa: PLC0415
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in _facts(document):
+        grid.add_row(name, value)
+    return grid
+
+
+def _facts(d: dict[str, Any]) -> list[tuple[str, str]]:
+    stats, rates, latency = d["stats"], d["rates"], d["latency_ms"]
+    connected = "connected" if d["database_connected"] else "not connected"
+    return [
+        ("supervisor", f"{d['worker_id']} (pid {d['pid']})"),
+        ("state", f"{d['worker_core_status']} for {short_duration(d['uptime_seconds'])}"),
+        ("environment", f"{d['environment']}, {d['deployment_mode']}"),
+        ("namespaces", ", ".join(d["supported_namespaces"])),
+        ("database", f"{connected}, {d['database_pool_idle']} of {d['database_pool_size']} idle"),
+        ("waiting", _waiting(d)),
+        ("in flight", str(d["in_flight"])),
+        ("rate", f"{rates['steps_per_second']:,} steps/s, {rates['tasks_per_second']:,} tasks/s"),
+        ("steps", ", ".join(f"{stats[name]:,} {name.replace('_', ' ')}" for name in _shown(stats))),
+        ("latency", ", ".join(_latency(latency, name) for name in ("queue", "run", "commit"))),
+    ]
+
+
+def _waiting(d: dict[str, Any]) -> str:
+    if d["pending_count"] is None:
+        return "unknown: the database is away"
+    oldest = d["oldest_pending_age_ms"]
+    age = f", the oldest for {short_duration(oldest / 1000)}" if oldest else ""
+    starved = "; STARVED: nothing is claimed" if d["starvation_detected"] else ""
+    return f"{d['pending_count']:,} in the queues{age}{starved}"
+
+
+def _shown(stats: dict[str, Any]) -> list[str]:
+    """The counters that always matter, and those that count trouble once there is some."""
+    return [name for name in stats if name in {"claimed", "succeeded", "failed"} or stats[name]]
+
+
+def _latency(latency: dict[str, Any], name: str) -> str:
+    p50, p99 = latency[f"{name}_p50"], latency[f"{name}_p99"]
+    if p50 is None:
+        return f"{name} –"
+    return f"{name} p50 {p50:.1f} p99 {p99:.1f} ms"
+
+
+def _workers(workers: list[dict[str, Any]]) -> "Table":
+    columns = ("worker", "pid", "state", "processed", "failed", "restarts", "memory", "cpu", "step")
+    right = ("worker", "pid", "processed", "failed", "restarts", "memory", "cpu")
+    return table(columns, [_worker_row(worker) for worker in workers], right=right)
+
+
+def _worker_row(w: dict[str, Any]) -> tuple[object, ...]:
+    memory = None if w["rss_bytes"] is None else f"{w['rss_bytes'] / 2**20:.0f} MB"
+    cpu = None if w["cpu_percent"] is None else f"{w['cpu_percent']:.0f} %"
+    step = w["step"] and f"{w['step']}, {short_duration((w['busy_ms'] or 0) / 1000)}"
+    return (
+        w["index"],
+        w["pid"],
+        w["state"],
+        w["processed"],
+        w["failed"],
+        w["restarts"],
+        memory,
+        cpu,
+        step,
+    )
