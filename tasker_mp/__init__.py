@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tasker_mp import errors as errors
+    from tasker_mp.system import bootstrap as bootstrap
     from tasker_mp.client import AsyncClient as AsyncClient
     from tasker_mp.client import Client as Client
     from tasker_mp.context import StepContext as StepContext
-    from tasker_mp.bootstrap import bootstrap as bootstrap
     from tasker_mp.handler import StepHandler as StepHandler
     from tasker_mp.registry import HandlerRegistry as HandlerRegistry
     from tasker_mp.result import ErrorType as ErrorType
@@ -23,7 +23,7 @@ _HOMES = {
     "StepContext": "tasker_mp.context",
     "StepHandler": "tasker_mp.handler",
     "StepHandlerResult": "tasker_mp.result",
-    "bootstrap": "tasker_mp.bootstrap",
+    "bootstrap": "tasker_mp.system",
 }
 
 __all__ = [

@@ -54,7 +54,7 @@ class StepOutcome(Struct, array_like=True, gc=False):
     """What came of a `StepEvent`: a result, or an error. `run_ns` is the time in the handler."""
 
     result: Raw = NULL
-    metadata: Raw | None = None
+    metadata: Raw = NULL
     error: StepError | None = None
     run_ns: int = 0
 

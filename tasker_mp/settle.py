@@ -27,7 +27,7 @@ def settle(entry: Entry, outcome: StepOutcome, jitter: float) -> Settled:
             entry,
             StepState.COMPLETE,
             bytes(outcome.result),
-            bytes(outcome.metadata) if outcome.metadata is not None else b"null",
+            bytes(outcome.metadata),
             run_ns=outcome.run_ns,
         )
     return _settle_failure(entry, outcome.error, outcome.run_ns, jitter)

@@ -16,9 +16,11 @@ from tasker_mp.client.errors import readable_errors
 from tasker_mp.client.submission import Submission, submit_parameters
 from tasker_mp.client.task import (
     Task,
+    TaskResults,
     TaskSummary,
     Transition,
     task,
+    task_results,
     task_summary,
     transition,
 )
@@ -152,6 +154,19 @@ class Client:
         """Tasks, newest first."""
         rows = self._rows("list_tasks", state=state, namespace=namespace, limit=limit)
         return [task_summary(row) for row in rows]
+
+    def count_tasks(self, *, namespace: str | None = None) -> dict[str, int]:
+        """How many tasks are in each state that one is in."""
+        return dict(self._rows("count_tasks", namespace=namespace))
+
+    def count_ended(self, uuids: Sequence[UUID]) -> tuple[int, int]:
+        """How many of the tasks have completed, and how many ended in another way."""
+        completed, otherwise = self._rows("count_ended", tasks=list(uuids))[0]
+        return completed, otherwise
+
+    def get_results(self, uuids: Sequence[UUID]) -> list[TaskResults]:
+        """State, times and results of the tasks, in one round trip; in no order."""
+        return [task_results(row) for row in self._rows("get_results", tasks=list(uuids))]
 
     def transitions(self, uuid: UUID) -> list[Transition]:
         """Every change of state of a task's steps, in order."""

@@ -100,6 +100,28 @@ class Task(TaskSummary, kw_only=True):
         return ExecutionStatus.ALL_COMPLETE
 
 
+class TaskResults(Struct, kw_only=True):
+    """How one task of many went; `results` of its complete steps, by name."""
+
+    uuid: UUID
+    state: TaskState
+    created_at: datetime
+    completed_at: datetime | None
+    results: dict[str, Any]
+
+
+def task_results(row: tuple[Any, ...]) -> TaskResults:
+    """From a row of `get_results.sql`."""
+    uuid, state, created_at, completed_at, results = row
+    return TaskResults(
+        uuid=uuid,
+        state=TaskState(state),
+        created_at=created_at,
+        completed_at=completed_at,
+        results=results,
+    )
+
+
 def task_summary(row: tuple[Any, ...]) -> TaskSummary:
     """From a row of `list_tasks.sql`."""
     return TaskSummary(**_summary_fields(row))

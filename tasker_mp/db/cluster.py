@@ -11,13 +11,14 @@ from pathlib import Path
 from tasker_mp.db.account import Account
 from tasker_mp.db.binaries import Binaries, EmbeddedServerError
 from tasker_mp.db.place import Place, make_socket_folder, open_lock
-from tasker_mp.db.postmaster import end_stragglers, running_postmaster, wait_until
+from tasker_mp.db.postmaster import running_postmaster, stragglers, wait_until
 from tasker_mp.db.tuning import ACCESS_RULES, SETTINGS_FILE, server_settings
 
 SUPERUSER = "tasker"
 _START_LIMIT = 300  # seconds; recovery after a crash replays up to max_wal_size
 _STOP_LIMIT = 120
 _INIT_LIMIT = 120
+_STRAGGLER_LIMIT = 10
 _BUILTIN_LOCALE_SINCE = 17
 _SHOWN_LINES = 3
 _NOISE = ("LOG:  starting", "LOG:  listening", "is ready to", "is shut down", "log output")
@@ -87,8 +88,9 @@ class Cluster:
             shutil.rmtree(fresh, ignore_errors=True)
 
     def _run_initdb(self, folder: Path, lock: int) -> None:
-        arguments = ("-D", folder, "-U", SUPERUSER, *self._options())
-        code, output = self._run("initdb", *arguments, limit=_INIT_LIMIT, descriptors=[lock])
+        options = ["-U", SUPERUSER, *self._options()]
+        limit, held = _INIT_LIMIT, [lock]
+        code, output = self._run("initdb", "-D", folder, *options, limit=limit, descriptors=held)
         if code:
             raise EmbeddedServerError(f"initdb failed in {folder}: {_last(output)}")
 
@@ -151,10 +153,27 @@ class Cluster:
 
         Its own guard, the shared memory that a live server is attached to, stays.
         """
-        end_stragglers(self.place.data)
+        self._end_stragglers()
         (self.place.data / "postmaster.pid").unlink(missing_ok=True)
         for leftover in self.place.socket_folder.glob(".s.PGSQL.*"):
             leftover.unlink(missing_ok=True)
+
+    def _end_stragglers(self) -> None:
+        """Ends the processes of a killed postmaster, which would keep a new one from starting.
+
+        pg_ctl sends the signal as the server's own user, never root: a wrong pid cannot be hit
+        unless it is that user's.
+        """
+
+        def alive() -> list[int]:
+            return stragglers(self.place.data, self.account.uid)
+
+        for name in ("QUIT", "KILL"):
+            for pid in alive():
+                self._run("pg_ctl", "kill", name, str(pid), limit=_STRAGGLER_LIMIT)
+            if wait_until(lambda: not alive(), _STRAGGLER_LIMIT):
+                return
+        raise EmbeddedServerError(f"processes {alive()} still work in {self.place.data}: end them")
 
     def _launch(self) -> None:
         data = self.place.data

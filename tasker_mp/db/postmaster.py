@@ -1,10 +1,8 @@
 """The running server of a data folder, told apart from whatever else has its old process id."""
 
 import os
-import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,20 +64,17 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def end_stragglers(data: Path, limit: float = 10.0) -> None:
-    """Ends the server processes that outlived a killed postmaster: they would block a new one."""
-    for number in (signal.SIGQUIT, signal.SIGKILL):
-        for pid in _stragglers(data):
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
-        if wait_until(lambda: not _stragglers(data), limit):
-            return
-    raise EmbeddedServerError(f"processes {_stragglers(data)} still work in {data}: end them")
-
-
-def _stragglers(data: Path) -> list[int]:
+def stragglers(data: Path, uid: int) -> list[int]:
+    """The server processes of user `uid` that outlived the postmaster of `data`."""
     pids = [int(entry.name) for entry in _PROC.glob("[0-9]*")]
-    return [pid for pid in pids if _serves(pid, data)]
+    return [pid for pid in pids if _owner(pid) == uid and _serves(pid, data)]
+
+
+def _owner(pid: int) -> int | None:
+    try:
+        return (_PROC / str(pid)).stat().st_uid
+    except OSError:
+        return None
 
 
 def wait_until(condition: Callable[[], bool], limit: float) -> bool:

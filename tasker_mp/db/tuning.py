@@ -51,6 +51,8 @@ def server_settings(
         "autovacuum_naptime": "10s",
         "autovacuum_vacuum_cost_delay": "1ms",
         "autovacuum_vacuum_cost_limit": 2000,
+        # The superuser is called like our schema, which `$user` would put on the path.
+        "search_path": "public",
         "timezone": "UTC",
         "log_timezone": "UTC",
         # Seven files, one a weekday, each begun anew. Errors of statements reach the client, and

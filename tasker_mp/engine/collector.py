@@ -1,6 +1,7 @@
 """Matches results to what is in flight, decides each step's fate, and forms batches to commit."""
 
 import random
+import time
 from collections import deque
 from collections.abc import Iterable
 
@@ -30,12 +31,14 @@ class Collector:
     def collect(self, records: Iterable[Record]) -> int:
         """Settle the results of a worker; how many were new. Others are counted and dropped."""
         accepted = 0
+        now = time.monotonic()
         for record in records:
             entry = self._inflight.settle(record.event_id)
             if entry is None:
                 self._statistics.duplicate_completions += 1
                 continue
             settled = settle(entry, _decode(record.payload), random.uniform(-1, 1))  # noqa: S311
+            self._statistics.queue.add((now - entry.claimed_at) * 1000 - settled.run_ns / 1e6)
             self.add(settled)
             accepted += 1
         return accepted

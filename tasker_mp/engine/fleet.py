@@ -155,6 +155,18 @@ class Fleet:
         if not self._stopping:
             self._repair(self._revive_zygote())
 
+    def dispatched(self) -> None:
+        """Go on with events that a pipe could not take whole, once their workers make room."""
+        loop = asyncio.get_running_loop()
+        for worker in self.workers.values():
+            if worker.stalled:
+                loop.add_reader(worker.credit_fileno(), self._on_credit, worker)
+
+    def _on_credit(self, worker: WorkerProcess) -> None:
+        worker.reclaim()
+        if not worker.stalled:
+            asyncio.get_running_loop().remove_reader(worker.credit_fileno())
+
     # -- repairing ----------------------------------------------------------------------------
 
     def _repair(self, work: Coroutine[Any, Any, None]) -> None:
@@ -219,6 +231,7 @@ class Fleet:
         loop = asyncio.get_running_loop()
         loop.remove_reader(worker.results.fileno())
         loop.remove_reader(worker.pidfd)
+        loop.remove_reader(worker.credit_fileno())
 
 
 def _last_words(worker: WorkerProcess) -> list[Record]:

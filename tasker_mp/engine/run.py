@@ -72,7 +72,7 @@ def _report(templates: TemplateSet, *, strict: bool) -> None:
 
 
 def main() -> None:
-    """A supervisor for `tasker_mp.bootstrap`: lives no longer than the process that asked."""
+    """A supervisor for `tasker_mp.system`: lives no longer than the process that asked."""
     process.die_with_parent(os.getppid(), signal.SIGTERM)
     config = msgspec.json.decode(
         sys.stdin.buffer.read(), type=Config, dec_hook=lambda kind, value: kind(value)

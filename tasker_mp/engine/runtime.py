@@ -54,11 +54,12 @@ class RuntimeDirectory:
         self.control_socket.unlink(missing_ok=True)
         return previous.supervisor if previous else None
 
-    def release(self) -> None:
-        """Leave nothing to recover: the record goes, then the lock."""
+    def release(self, *, clean: bool) -> None:
+        """Give up the lock; the record stays where the next supervisor has something to recover."""
         if self._lock_fd is not None:
             self.control_socket.unlink(missing_ok=True)
-            os.ftruncate(self._lock_fd, 0)
+            if clean:
+                os.ftruncate(self._lock_fd, 0)
             os.close(self._lock_fd)
             self._lock_fd = None
 

@@ -52,6 +52,7 @@ _CALM_POLL = 1.0
 """Seconds between polls that only guard against a lost notification."""
 _RETRY_FALLBACK = 30.0
 _CHILD_CHECK = 1.0
+_LEAVE_LIMIT = 5.0
 
 
 class Supervisor:
@@ -94,6 +95,7 @@ class Supervisor:
         self._stop_now = asyncio.Event()
         self._next_retry = 0.0
         self._failure: BaseException | None = None
+        self._registered = False
         self._tasks: list[asyncio.Task[None]] = []
 
     # -- life ---------------------------------------------------------------------------------
@@ -122,6 +124,7 @@ class Supervisor:
         process.become_subreaper()
         process.set_title(f"supervisor {self.worker_id}")
         predecessor = self._runtime.acquire(self.uuid)
+        self._registered = True
         for session in self.sessions():
             await session.open()
         await self._register(predecessor)
@@ -191,18 +194,27 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.fleet.stop(0 if self._stop_now.is_set() else 1.0)
-        await self._leave()
-        self._runtime.release()
+        if self._registered:
+            self._runtime.release(clean=await self._leave())
 
-    async def _leave(self) -> None:
-        """Give back what is still held; a database that is away finds out by the lease."""
-        try:
-            if self.housekeeping.connected:
-                await asyncio.wait_for(self.housekeeping.run(lambda s: s.recover_owner()), 5)
-        except (TimeoutError, EngineError) as error:
-            log.warning("left without giving back", error=str(error))
+    async def _leave(self) -> bool:
+        """Give back what is still held; False where the database is away, and the lease must tell.
+
+        On a connection of its own: the others may have been cut off in the middle of something.
+        """
         for session in self.sessions():
             await session.close()
+        leaving = self._session(self._dsn)
+        try:
+            async with asyncio.timeout(_LEAVE_LIMIT):
+                await leaving.open()
+                await leaving.run(lambda s: s.recover_owner())
+        except (TimeoutError, EngineError) as error:
+            log.warning("left without giving back what was held", error=str(error))
+            return False
+        finally:
+            await leaving.close()
+        return True
 
     # -- loops --------------------------------------------------------------------------------
 
@@ -346,6 +358,7 @@ class Supervisor:
     def _dispatch(self) -> None:
         if self.dispatcher.backlog:
             self.dispatcher.dispatch(list(self.fleet.workers.values()))
+            self.fleet.dispatched()
             self.statistics.dispatched = self.dispatcher.dispatched
 
     # -- what the fleet tells -----------------------------------------------------------------

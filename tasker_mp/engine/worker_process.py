@@ -81,6 +81,11 @@ class WorkerProcess:
     def publish(self) -> None:
         self._requests.publish()
 
+    @property
+    def stalled(self) -> bool:
+        """Whether a part of what was published waits for credit (on a pipe only)."""
+        return self._requests.stalled
+
     def credit_fileno(self) -> int:
         return self._requests.credit_fileno()
 

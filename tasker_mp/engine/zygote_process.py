@@ -31,6 +31,7 @@ class ZygoteProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tasker_mp.worker.zygote", str(theirs.fileno())],
                 stdin=subprocess.PIPE,
+                stdout=sys.stderr.fileno(),  # what handlers print is for people, never data
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )

@@ -21,6 +21,7 @@ from tasker_mp.ring import layout
 from tasker_mp.ring.layout import ALIGNMENT, SPILL
 from tasker_mp.ring.reader import Record, RingReader
 from tasker_mp.ring.writer import RingWriter
+from tasker_mp.transport.descriptors import duplicate, own
 from tasker_mp.transport.interface import End
 from tasker_mp.transport.spill import SpillReceiver, SpillSender
 
@@ -159,10 +160,10 @@ class MemoryChannel:
             self._closing = closing.pop_all()
 
     def writer(self) -> MemoryWriter:
-        return MemoryWriter([os.dup(fd) for fd in self.fds("writer")], *self._sizes)
+        return MemoryWriter(duplicate(self.fds("writer")), *self._sizes)
 
     def reader(self) -> MemoryReader:
-        return MemoryReader([os.dup(fd) for fd in self.fds("reader")], *self._sizes)
+        return MemoryReader(duplicate(self.fds("reader")), *self._sizes)
 
     def fds(self, end: End) -> list[int]:
         return [self._memfd, self._published, self._credit, self._sockets[end].fileno()]
@@ -187,13 +188,11 @@ def _eventfd(closing: ExitStack) -> int:
 
 
 def _take(closing: ExitStack, published: int, credit: int, spills: int) -> socket.socket:
-    """Own an end's descriptors, which lose their CLOEXEC flag where a socket carried them here."""
+    """Own an end's descriptors; the spill socket."""
+    own(closing, [published, credit])
     channel = closing.enter_context(socket.socket(fileno=spills))
     channel.setblocking(False)
-    for fd in (published, credit):
-        closing.callback(os.close, fd)
-    for fd in (published, credit, spills):
-        os.set_inheritable(fd, False)
+    channel.set_inheritable(False)
     return channel
 
 

@@ -17,6 +17,7 @@ from tasker_mp.errors import PayloadTooLargeError, RingCorruptError
 from tasker_mp.ring import layout
 from tasker_mp.ring.layout import CRC_BYTES, DATA, HEADER, HEADER_BYTES, SEQUENCE_MASK
 from tasker_mp.ring.reader import Record
+from tasker_mp.transport.descriptors import duplicate, own
 from tasker_mp.transport.interface import End
 
 _READ_BYTES = 1 << 16
@@ -29,7 +30,8 @@ class PipeWriter:
 
     def __init__(self, fds: Sequence[int], capacity_bytes: int, max_payload_bytes: int) -> None:
         self._data, self._acks = fds
-        self._closing = _take(fds)
+        self._closing = ExitStack()
+        own(self._closing, fds)
         self._window = capacity_bytes
         self._limit = max_payload_bytes
         self._sequence = 0
@@ -106,7 +108,8 @@ class PipeReader:
 
     def __init__(self, fds: Sequence[int], capacity_bytes: int, max_payload_bytes: int) -> None:
         self._data, self._acks = fds
-        self._closing = _take(fds)
+        self._closing = ExitStack()
+        own(self._closing, fds)
         self._window = capacity_bytes
         self._limit = max_payload_bytes
         self._sequence = 0
@@ -200,10 +203,10 @@ class PipeChannel:
             self._closing = closing.pop_all()
 
     def writer(self) -> PipeWriter:
-        return PipeWriter([os.dup(fd) for fd in self._fds["writer"]], *self._sizes)
+        return PipeWriter(duplicate(self._fds["writer"]), *self._sizes)
 
     def reader(self) -> PipeReader:
-        return PipeReader([os.dup(fd) for fd in self._fds["reader"]], *self._sizes)
+        return PipeReader(duplicate(self._fds["reader"]), *self._sizes)
 
     def fds(self, end: End) -> list[int]:
         return list(self._fds[end])
@@ -214,19 +217,10 @@ class PipeChannel:
 
 def _pipe(closing: ExitStack) -> tuple[int, int]:
     ends = os.pipe()
+    own(closing, ends)
     for fd in ends:
-        closing.callback(os.close, fd)
         os.set_blocking(fd, False)
     return ends
-
-
-def _take(fds: Sequence[int]) -> ExitStack:
-    """Own an end's descriptors, which lose their CLOEXEC flag where a socket carried them here."""
-    closing = ExitStack()
-    for fd in fds:
-        closing.callback(os.close, fd)
-        os.set_inheritable(fd, False)
-    return closing
 
 
 def _read(fd: int, size: int) -> bytes:

@@ -12,6 +12,7 @@ from tasker_mp.errors import RingCorruptError, TransportError
 from tasker_mp.ring.layout import SPILL_BODY
 
 _NUMBER_BYTES = 8
+_READER_GONE = (errno.EPIPE, errno.ECONNRESET)
 _LATER = (errno.EAGAIN, errno.ENOBUFS, errno.ETOOMANYREFS)
 
 
@@ -51,8 +52,9 @@ class SpillSender:
             finally:
                 os.close(memfd)
         except OSError as error:
-            # Later only where something of ours is unread, as its reading is what wakes us again.
-            if error.errno in _LATER and self._unread:
+            # Later only where something of ours is unread, as its reading is what wakes us again;
+            # or where nobody reads any more, which is for the reader's supervisor to find out.
+            if (error.errno in _LATER and self._unread) or error.errno in _READER_GONE:
                 return None
             raise TransportError(
                 f"cannot send a payload of {length} bytes beside the ring: {error.strerror}"

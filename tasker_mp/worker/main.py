@@ -4,13 +4,13 @@ import asyncio
 import select
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from tasker_mp.context import StepContext
 from tasker_mp.errors import EngineError, HandlerLoadError
-from tasker_mp.handler import invoke
+from tasker_mp.handler import StepHandler, invoke
 from tasker_mp.messages import (
     StepError,
     StepOutcome,
@@ -28,7 +28,14 @@ from tasker_mp.worker.settings import EXIT_EVENT
 _PUBLISH_AFTER_NS = 200_000
 """A wake-up costs the supervisor more than a result: hold results back this long, unless idle."""
 
-_SPECS_KEPT = 10_000
+_JOBS_KEPT = 10_000
+
+
+class _Job(NamedTuple):
+    """What a template says about a step, and the handler that it names or why there is none."""
+
+    spec: StepSpec
+    handler: StepHandler | HandlerLoadError
 
 
 class Worker:
@@ -47,7 +54,7 @@ class Worker:
         self._page = page
         self._registry = registry
         self._max_payload = max_payload_bytes
-        self._specs: dict[bytes, StepSpec] = {}
+        self._jobs: dict[bytes, _Job] = {}
         self._runner: asyncio.Runner | None = None
         self._count = 0
         self._published_ns = 0
@@ -63,7 +70,7 @@ class Worker:
                 wake_up.poll()
             for record in records:
                 if record.event_id == EXIT_EVENT:
-                    self._results.publish()
+                    self._publish()
                     return
                 self._perform(record)
             self._publish()
@@ -83,24 +90,28 @@ class Worker:
 
     def _outcome(self, record: Record) -> StepOutcome:
         event = event_decoder.decode(record.payload)
-        spec = self._spec(bytes(event.spec))
-        try:
-            handler = self._registry.resolve(spec.step.handler)
-        except HandlerLoadError as error:
-            return _no_handler(spec.step.handler.callable, error)
-        context = StepContext.from_event(record.event_id, event, spec)
-        return invoke(
-            handler, spec.step.handler.method, context, self._run_async, self._max_payload
-        )
+        job = self._job(bytes(event.spec))
+        if isinstance(job.handler, HandlerLoadError):
+            return _no_handler(job.spec.step.handler.callable, job.handler)
+        context = StepContext.from_event(record.event_id, event, job.spec)
+        method = job.spec.step.handler.method
+        return invoke(job.handler, method, context, self._run_async, self._max_payload)
 
-    def _spec(self, encoded: bytes) -> StepSpec:
-        """Decoded once: the supervisor sends the same bytes with every event of a template step."""
-        spec = self._specs.get(encoded)
-        if spec is None:
-            if len(self._specs) >= _SPECS_KEPT:
-                self._specs.clear()
-            spec = self._specs[encoded] = spec_decoder.decode(encoded)
-        return spec
+    def _job(self, encoded: bytes) -> _Job:
+        """Made once: the supervisor sends the same bytes with every event of a template step."""
+        job = self._jobs.get(encoded)
+        if job is None:
+            if len(self._jobs) >= _JOBS_KEPT:
+                self._jobs.clear()
+            job = self._jobs[encoded] = self._make_job(encoded)
+        return job
+
+    def _make_job(self, encoded: bytes) -> _Job:
+        spec = spec_decoder.decode(encoded)
+        try:
+            return _Job(spec, self._registry.resolve(spec.step.handler))
+        except HandlerLoadError as error:
+            return _Job(spec, error)
 
     def _run_async(self, coroutine: Coroutine[Any, Any, object]) -> object:
         if self._runner is None:
@@ -111,13 +122,18 @@ class Worker:
         """Stage a result, waiting for the supervisor to make room where there is none."""
         while not self._results.put(event_id, payload):
             self._publish()
-            credit = select.poll()
-            credit.register(self._results.credit_fileno(), select.POLLIN)
-            credit.poll()
-            self._results.reclaim()
+            self._await_credit()
+
+    def _await_credit(self) -> None:
+        credit = select.poll()
+        credit.register(self._results.credit_fileno(), select.POLLIN)
+        credit.poll()
+        self._results.reclaim()
 
     def _publish(self, now_ns: int | None = None) -> None:
         self._results.publish()
+        while self._results.stalled:
+            self._await_credit()
         self._published_ns = now_ns or time.monotonic_ns()
 
 

@@ -259,10 +259,13 @@ def test_a_result_above_the_limit_fails_with_both_sizes():
 
 
 def test_the_whole_outcome_of_a_result_within_the_limit_is_within_it():
-    for size in range(900, 1100):
+    succeeded = 0
+    for size in range(800, 1250):
         outcome = invoke(Returning("x" * size), "call", context_of(), run_async, 1200)
         outcome.run_ns = sys.maxsize
-        assert len(encode(outcome)) <= 1200
+        succeeded += outcome.error is None
+        assert outcome.error or len(encode(outcome)) <= 1200
+    assert 0 < succeeded < 450
 
 
 def test_metadata_counts_towards_the_limit():

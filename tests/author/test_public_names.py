@@ -52,6 +52,16 @@ def test_errors_are_reached_through_the_package():
     assert "tasker_mp.errors" in modules_after(code)
 
 
+def test_bootstrap_is_a_function_whichever_is_imported_first():
+    code = (
+        "import importlib, tasker_mp\n"
+        "importlib.import_module(tasker_mp._HOMES['bootstrap'])\n"
+        "from tasker_mp import bootstrap\n"
+        "assert callable(bootstrap), bootstrap"
+    )
+    modules_after(code)
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'StepHandlr'"):
         _ = tasker_mp.StepHandlr

@@ -196,7 +196,7 @@ def test_a_migration_may_change_what_a_view_shows(empty_database: str, sql: Sql)
 
 def test_broken_code_leaves_the_old_in_place(empty_database: str, sql: Sql) -> None:
     migrate(empty_database, sql.folder)
-    sql.code("wrong", "create function tasker.wrong() returns nothing")
+    sql.code("wrong", "create function tasker.wrong(")
     with pytest.raises(MigrationError, match=r"wrong\.sql failed at character"):
         migrate(empty_database, sql.folder)
     assert rows(empty_database, "select tasker.greet(1)") == [(None,)]

@@ -70,6 +70,9 @@ def test_money_is_exact(fulfilled):
     items = [{"sku": "A", "quantity": 1, "price": 0.1}, {"sku": "B", "quantity": 1, "price": 0.2}]
     results, _ = fulfilled(order(items=items))
     assert results["validate_order"]["order_total"] == "0.30"
+    # The float nearest to 1.005 lies below it, and would round down.
+    results, _ = fulfilled(order(items=[{"sku": "A", "quantity": 1, "price": 1.005}]))
+    assert results["validate_order"]["order_total"] == "1.01"
 
 
 def test_shipping_is_standard_unless_said_otherwise(fulfilled):
@@ -150,6 +153,7 @@ def test_a_declined_card_is_permanent(fulfilled):
     results, outcome = fulfilled(order(payment={"token": "tok_declined_x"}))
     assert list(results) == ["validate_order", "reserve_inventory"]
     assert (outcome.error.error_code, outcome.error.retryable) == ("CARD_DECLINED", False)
+    assert "tok_declined_x" not in str(outcome.error)
 
 
 def test_a_gateway_time_out_is_retryable(fulfilled):

@@ -1,4 +1,4 @@
--- Announces a supervisor; p_predecessor is an incarnation known to be dead (or null), whose steps
+-- Announces a supervisor and makes sure that its queues are there; p_predecessor is an incarnation known to be dead (or null), whose steps
 -- are recovered at once. Returns how many.
 create function tasker.register_supervisor(
     p_supervisor uuid, p_worker_id text, p_host text, p_pid integer, p_namespaces text[],
@@ -8,6 +8,7 @@ language plpgsql as $$
 begin
     insert into tasker.supervisors (supervisor_uuid, worker_id, host, pid, namespaces)
     values (p_supervisor, p_worker_id, p_host, p_pid, p_namespaces);
+    perform tasker.create_queues(n) from unnest(p_namespaces) n;
     return case when p_predecessor is null then 0 else tasker.recover_owner(p_predecessor) end;
 end $$;
 

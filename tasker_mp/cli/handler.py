@@ -1,0 +1,76 @@
+"""`handler list|check`: the code that the templates name."""
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+from tasker_mp.cli.output import say, show, table, write_json
+from tasker_mp.cli.settings import Settings, group, pass_settings
+from tasker_mp.cli.template import load, note_problems
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tasker_mp.config import Config
+    from tasker_mp.registry import HandlerCheck
+    from tasker_mp.template.model import Template
+
+
+@group("handler")
+def handler() -> None:
+    """Look at the handlers that templates name, and check them."""
+
+
+@handler.command("list")
+@pass_settings
+def list_(settings: Settings) -> None:
+    """List every callable that the templates name, and whether it resolves."""
+    checks = _checks(settings)
+    if settings.json:
+        write_json({"handlers": checks})
+    else:
+        show(_as_table(checks))
+
+
+@handler.command("check")
+@pass_settings
+def check(settings: Settings) -> int:
+    """Print the callables that do not resolve, and why; exit 1 if there is one."""
+    checks = _checks(settings)
+    problems = [found for found in checks if found.problem is not None]
+    if settings.json:
+        write_json({"ok": not problems, "handlers": checks})
+    else:
+        lines = [f"{p.template}: step {p.step}: {p.problem}\n" for p in problems]
+        sys.stdout.write("".join(lines))
+    callables = len({(found.callable, found.method) for found in checks})
+    say(f"{callables} callables, {len(problems) or 'no'} problem{'s' * (len(problems) != 1)}")
+    return 1 if problems else 0
+
+
+def _checks(settings: Settings) -> "list[HandlerCheck]":
+    found = load(settings)
+    note_problems(found)
+    return check_handlers(settings.config(), found.templates)
+
+
+def check_handlers(config: "Config", templates: "list[Template]") -> "list[HandlerCheck]":
+    """Every callable of the templates, imported and made in this process as a worker does it."""
+    from tasker_mp.registry import HandlerRegistry  # noqa: PLC0415
+
+    sys.path.insert(0, str(config.root))
+    # What a handler's module prints is no data of ours.
+    with contextlib.redirect_stdout(sys.stderr):
+        return HandlerRegistry(config.worker.handler_packages).check(templates)
+
+
+def _as_table(checks: "list[HandlerCheck]") -> "Table":
+    columns = ("", "template", "step", "callable", "problem")
+    rows = [
+        ("✗" if c.problem else "✓", c.template, c.step, _named(c), c.problem) for c in checks
+    ]
+    return table(columns, rows)
+
+
+def _named(check: "HandlerCheck") -> str:
+    return check.callable if check.method == "call" else f"{check.callable}.{check.method}"
