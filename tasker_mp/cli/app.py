@@ -14,7 +14,7 @@ from tasker_mp.cli.settings import HELP_NAMES, Settings, global_options
 # Panel of the help → command → where its click object is.
 _PANELS = {
     "Run": {
-        "demo": "tasker_mp.cli.demo:demo",
+        "demo": "tasker_mp.cli.demo.command:demo",
         "start": "tasker_mp.cli.start:start",
         "stop": "tasker_mp.cli.steer:stop",
         "drain": "tasker_mp.cli.steer:drain",
@@ -60,7 +60,7 @@ def _print_version(ctx: click.Context, _option: click.Parameter, value: bool) ->
 
 def _root() -> _Root:
     root = _Root(
-        "tasker-mp",
+        name="tasker-mp",
         help="Durable workflows (DAGs of steps) on one host.",
         context_settings=HELP_NAMES,
         panels=[RichCommandPanel(name, commands=list(panel)) for name, panel in _PANELS.items()],

@@ -9,7 +9,8 @@ import rich_click as click
 
 from tasker_mp.cli.output import say, show, table, write_json
 from tasker_mp.cli.settings import Settings, group, pass_settings
-from tasker_mp.errors import EngineError, InvalidInputError, UnreachableError
+from tasker_mp.cli.steer import running_pid
+from tasker_mp.errors import EngineError, InvalidInputError
 
 if TYPE_CHECKING:
     from tasker_mp.config import Config
@@ -140,17 +141,11 @@ def _require_embedded(config: "Config", action: str) -> None:
 
 
 def _refuse_while_running(config: "Config") -> None:
-    from tasker_mp.control import Command, ask  # noqa: PLC0415
-    from tasker_mp.engine.runtime import RuntimeDirectory  # noqa: PLC0415
-
-    try:
-        answer = ask(RuntimeDirectory(config.root).control_socket, Command("status"))
-    except UnreachableError:
-        return
-    raise EngineError(
-        f"a supervisor (pid {answer.get('pid')}) works with this database; "
-        "stop it first: tasker-mp stop"
-    )
+    pid = running_pid(config)
+    if pid is not None:
+        raise EngineError(
+            f"a supervisor (pid {pid}) works with this database; stop it first: tasker-mp stop"
+        )
 
 
 def _confirm(name: str) -> None:
@@ -217,7 +212,7 @@ def _schema(dsn: str) -> dict[str, Any]:
 def _shown(value: object) -> str:
     match value:
         case None:
-            return "–"
+            return "-"
         case bool():
             return "yes" if value else "no"
         case tuple():

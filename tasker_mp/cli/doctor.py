@@ -34,7 +34,9 @@ def doctor(settings: Settings) -> int:
     """Check everything that a run needs, one line each, with the cure; exit 1 if one is wrong."""
     results = list(_results(settings))
     if settings.json:
-        write_json({"ok": all(ok for _, ok, _ in results), "checks": [_document(*r) for r in results]})
+        write_json(
+            {"ok": all(ok for _, ok, _ in results), "checks": [_document(*r) for r in results]}
+        )
     else:
         width = max(len(name) for name, _, _ in results)
         for name, ok, detail in results:

@@ -66,9 +66,7 @@ def check_handlers(config: "Config", templates: "list[Template]") -> "list[Handl
 
 def _as_table(checks: "list[HandlerCheck]") -> "Table":
     columns = ("", "template", "step", "callable", "problem")
-    rows = [
-        ("✗" if c.problem else "✓", c.template, c.step, _named(c), c.problem) for c in checks
-    ]
+    rows = [("✗" if c.problem else "✓", c.template, c.step, _named(c), c.problem) for c in checks]
     return table(columns, rows)
 
 

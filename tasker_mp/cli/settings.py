@@ -33,9 +33,7 @@ class Settings:
         from tasker_mp.config import load_config  # noqa: PLC0415
 
         flags = {name.replace("__", "."): value for name, value in overrides.items()}
-        return load_config(
-            self.config_path, self.environment, {"database.url": self.dsn, **flags}
-        )
+        return load_config(self.config_path, self.environment, {"database.url": self.dsn, **flags})
 
 
 pass_settings = click.make_pass_decorator(Settings)
@@ -86,7 +84,7 @@ class Command(RichCommand):
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         self.params += global_options(only_json_shown=True)
-        self.context_settings = HELP_NAMES | self.context_settings
+        self.context_settings = {**HELP_NAMES, **self.context_settings}
 
 
 class Group(RichGroup):
@@ -97,7 +95,7 @@ class Group(RichGroup):
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         self.params += global_options(only_json_shown=True)
-        self.context_settings = HELP_NAMES | self.context_settings
+        self.context_settings = {**HELP_NAMES, **self.context_settings}
 
 
 def command(name: str) -> Callable[[Callable[..., Any]], Command]:

@@ -72,7 +72,7 @@ def _shown(stats: dict[str, Any]) -> list[str]:
 def _latency(latency: dict[str, Any], name: str) -> str:
     p50, p99 = latency[f"{name}_p50"], latency[f"{name}_p99"]
     if p50 is None:
-        return f"{name} –"
+        return f"{name} -"
     return f"{name} p50 {p50:.1f} p99 {p99:.1f} ms"
 
 

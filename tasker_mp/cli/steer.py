@@ -2,13 +2,16 @@
 
 import os
 import select
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from tasker_mp.cli.output import say, write_json
 from tasker_mp.cli.settings import Settings, command, pass_settings
-from tasker_mp.errors import EngineError
+from tasker_mp.errors import EngineError, UnreachableError
+
+if TYPE_CHECKING:
+    from tasker_mp.config import Config
 
 _MARGIN = 15.0
 """Seconds for what follows a drain: workers stopped, the database left."""
@@ -23,6 +26,17 @@ def ask_supervisor(settings: Settings, name: str) -> dict[str, Any]:
     if "error" in answer:
         raise EngineError(f"the supervisor refuses: {answer['error']}")
     return answer
+
+
+def running_pid(config: "Config") -> int | None:
+    """The process of the supervisor that runs in this project, None where none does."""
+    from tasker_mp.control import Command, ask  # noqa: PLC0415
+    from tasker_mp.engine.runtime import RuntimeDirectory  # noqa: PLC0415
+
+    try:
+        return ask(RuntimeDirectory(config.root).control_socket, Command("status")).get("pid")
+    except UnreachableError:
+        return None
 
 
 @command("stop")

@@ -10,19 +10,21 @@ import rich_click as click
 
 from tasker_mp.cli.output import say, write_json
 from tasker_mp.cli.settings import Settings, command, pass_settings
+from tasker_mp.cli.steer import running_pid
 from tasker_mp.cli.task import failed, show_task, task_document
-from tasker_mp.errors import ContextError, InvalidInputError, UnreachableError
+from tasker_mp.errors import ContextError, InvalidInputError
 
 if TYPE_CHECKING:
     from tasker_mp.client.client import Client
-    from tasker_mp.client.submission import Submission
     from tasker_mp.client.task import Task
     from tasker_mp.config import Config
 
 
 @command("submit")
 @click.argument("template", metavar="NAMESPACE/NAME[@VERSION]")
-@click.option("--context", metavar="JSON|@FILE|-", default="{}", help="The task's input, an object.")
+@click.option(
+    "--context", metavar="JSON|@FILE|-", default="{}", help="The task's input, an object."
+)
 @click.option("--count", type=click.IntRange(1, 100_000), help="Submit that many of the same.")
 @click.option("--idempotency-key", metavar="K", help="A second submit with it adds no second task.")
 @click.option("--priority", type=int, default=0, help="Above 0 is claimed first, below 0 last.")
@@ -34,13 +36,14 @@ if TYPE_CHECKING:
 @pass_settings
 def submit(
     settings: Settings,
+    /,
     template: str,
     context: str,
     count: int | None,
     wait: bool,
     timeout: float | None,
     **details: Any,
-) -> int | None:
+) -> int:
     """Submit a task; print its UUID, or with --wait its results.
 
     Exit 1 if the task, or one of them, does not complete. With --json: {"uuid"}, or the task; with
@@ -53,14 +56,13 @@ def submit(
     from tasker_mp.client.client import Client  # noqa: PLC0415
     from tasker_mp.client.submission import Submission  # noqa: PLC0415
 
-    one = Submission(
-        namespace=namespace, name=name, version=version, context=values, **details
-    )
+    one = Submission(namespace=namespace, name=name, version=version, context=values, **details)
     with Client(config=config) as client:
         uuids = client.submit_many([one] * (count or 1))
         _warn_if_nobody_serves(config)
         if not wait:
-            return _print_uuids(settings, uuids, single=count is None)
+            _print_uuids(settings, uuids, single=count is None)
+            return 0
         tasks = _await_all(client, uuids, timeout)
     return _print_tasks(settings, tasks, single=count is None)
 
@@ -99,7 +101,9 @@ def read_context(given: str) -> dict[str, Any]:
         try:
             return _object(file.read_bytes(), f"the context in {file}")
         except OSError as error:
-            raise ContextError(f"--context {given}: {error.strerror}; name a readable file") from None
+            raise ContextError(
+                f"--context {given}: {error.strerror}; name a readable file"
+            ) from None
     return _object(given.encode("utf-8", "surrogateescape"), "--context")
 
 
@@ -146,12 +150,7 @@ def _warn_if_nobody_serves(config: "Config") -> None:
     """A supervisor of another host may serve a shared server; the embedded one has only ours."""
     if config.database.url != "embedded":
         return
-    from tasker_mp.control import Command, ask  # noqa: PLC0415
-    from tasker_mp.engine.runtime import RuntimeDirectory  # noqa: PLC0415
-
-    try:
-        ask(RuntimeDirectory(config.root).control_socket, Command("status"))
-    except UnreachableError:
+    if running_pid(config) is None:
         say("note: no supervisor is running here; it waits until one does: tasker-mp start")
 
 

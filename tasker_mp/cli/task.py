@@ -159,7 +159,13 @@ def _step_row(step: "Step") -> tuple[object, ...]:
         outcome = short_json(step.result)
     else:
         outcome = f"waits for {step.waiting_on} steps" if step.waiting_on else ""
-    return (step.name, step.state, step.attempts, _between(step.claimed_at, step.finished_at), outcome)
+    return (
+        step.name,
+        step.state,
+        step.attempts,
+        _between(step.claimed_at, step.finished_at),
+        outcome,
+    )
 
 
 def _summary_row(task: "TaskSummary") -> tuple[object, ...]:

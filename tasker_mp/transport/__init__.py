@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from tasker_mp.errors import ConfigError
+from tasker_mp.errors import ConfigError, TransportError
 from tasker_mp.nearest import suggestion
 from tasker_mp.ring.layout import MAX_LENGTH
 from tasker_mp.transport.interface import Channel, Reader, Writer
@@ -25,13 +25,22 @@ _TRANSPORTS = {
 
 
 def open_channel(transport: str, capacity_bytes: int, max_payload_bytes: int) -> Channel:
-    """A new channel; `ConfigError` where this system or version has no such transport or size."""
+    """A new channel, for payloads of up to `max_payload_bytes`.
+
+    `ConfigError` where this system or version has no such transport or size, `TransportError` where
+    the system has no memory or descriptors left for it.
+    """
     chosen = _named(transport)
     if not 0 < max_payload_bytes <= MAX_LENGTH:
         raise ConfigError(
             f"ring.max_payload_bytes is {max_payload_bytes}: use a number from 1 to {MAX_LENGTH}"
         )
-    return chosen.channel(capacity_bytes, max_payload_bytes)
+    try:
+        return chosen.channel(capacity_bytes, max_payload_bytes)
+    except OSError as error:
+        raise TransportError(
+            f"cannot make a {transport} of {capacity_bytes} bytes: {error.strerror}"
+        ) from error
 
 
 def attach_reader(
