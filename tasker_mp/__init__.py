@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tasker_mp import errors as errors
-    from tasker_mp.system import bootstrap as bootstrap
     from tasker_mp.client import AsyncClient as AsyncClient
     from tasker_mp.client import Client as Client
+    from tasker_mp.config import load_config as load_config
     from tasker_mp.context import StepContext as StepContext
     from tasker_mp.handler import StepHandler as StepHandler
     from tasker_mp.registry import HandlerRegistry as HandlerRegistry
     from tasker_mp.result import ErrorType as ErrorType
     from tasker_mp.result import StepHandlerResult as StepHandlerResult
+    from tasker_mp.system import bootstrap as bootstrap
 
 # Imported on first use: a handler's author never pays for the client and its database driver.
 _HOMES = {
@@ -24,6 +25,7 @@ _HOMES = {
     "StepHandler": "tasker_mp.handler",
     "StepHandlerResult": "tasker_mp.result",
     "bootstrap": "tasker_mp.system",
+    "load_config": "tasker_mp.config",
 }
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "StepHandlerResult",
     "bootstrap",
     "errors",
+    "load_config",
 ]
 
 

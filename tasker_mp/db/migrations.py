@@ -96,4 +96,4 @@ def _check(row: Applied, file: SqlFile | None) -> None:
 
 
 def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8").replace("\r\n", "\n")
+    return path.read_text(encoding="utf-8")  # any line end becomes \n

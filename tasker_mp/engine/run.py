@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 import msgspec
 import structlog
@@ -30,6 +31,8 @@ def run_supervisor(
     config: Config, *, strict: bool = False, on_ready: Callable[[Supervisor], None] | None = None
 ) -> None:
     """Serve until SIGTERM or SIGINT; `strict` refuses to run with a bad template or handler."""
+    # Until the loop takes it over: to die here would leave an embedded server behind.
+    signal.signal(signal.SIGTERM, _terminate)
     configure_logging(config.logging)
     templates = load_templates(config.root / config.templates.path, config.environment)
     _report(templates, strict=strict)
@@ -39,6 +42,10 @@ def run_supervisor(
                 client.register(template)
         runtime = RuntimeDirectory(config.root)
         asyncio.run(_serve(config, dsn, templates, runtime, strict=strict, on_ready=on_ready))
+
+
+def _terminate(signum: int, _frame: object) -> NoReturn:
+    sys.exit(128 + signum)
 
 
 async def _serve(

@@ -4,6 +4,8 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
+from tasker_mp.db.store import Finished
+
 _WINDOW_SECONDS = 10.0
 
 
@@ -69,6 +71,13 @@ class Statistics:
         self.commit = Samples()
         self.steps = Rate()
         self.tasks = Rate()
+
+    def committed(self, steps: int, finished: Finished, seconds: float) -> None:
+        """A batch was committed, and led to this."""
+        self.commit.add(seconds * 1000)
+        self.steps.add(steps)
+        self.tasks.add(len(finished.ended))
+        self.stale_results += len(finished.stale)
 
     def counters(self) -> dict[str, int]:
         return {name: value for name, value in vars(self).items() if isinstance(value, int)}

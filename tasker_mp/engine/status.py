@@ -18,7 +18,7 @@ _STARVED_MS = 5000
 async def status(supervisor: "Supervisor") -> dict[str, Any]:
     """The document of `status --json`; durations in the units of their names."""
     pending, oldest_ms = await _queues(supervisor)
-    stats = supervisor.statistics
+    stats = supervisor.pipeline.statistics
     return {
         "running": True,
         "environment": supervisor.config.environment,
@@ -30,17 +30,17 @@ async def status(supervisor: "Supervisor") -> dict[str, Any]:
         "deployment_mode": supervisor.config.worker.mode,
         "web_api_enabled": supervisor.config.web.enabled,
         "supported_namespaces": supervisor.namespaces,
-        "database_pool_size": len(supervisor.sessions()),
-        "database_pool_idle": sum(not session.busy for session in supervisor.sessions()),
-        "database_connected": all(session.connected for session in supervisor.sessions()),
+        "database_pool_size": len(supervisor.sessions) + 1,
+        "database_pool_idle": sum(not session.busy for session in supervisor.sessions),
+        "database_connected": all(session.connected for session in supervisor.sessions),
         "event_bridge_active": True,
-        "subscriber_active": supervisor.listening,
+        "subscriber_active": supervisor.announcements.listening,
         "handler_registry_size": supervisor.fleet.registered_handlers,
-        "in_flight": supervisor.inflight.held,
+        "in_flight": supervisor.pipeline.inflight.held,
         "pending_count": pending,
         "oldest_pending_age_ms": oldest_ms,
         "starvation_detected": bool(
-            oldest_ms and oldest_ms > _STARVED_MS and not supervisor.inflight.held
+            oldest_ms and oldest_ms > _STARVED_MS and not supervisor.pipeline.inflight.held
         ),
         "stats": stats.counters(),
         "rates": {
@@ -56,7 +56,7 @@ async def _queues(supervisor: "Supervisor") -> tuple[int | None, int | None]:
     """Messages waiting and the oldest one's age; unknown while the database is away."""
     if not supervisor.housekeeping.connected:
         return None, None
-    queues = supervisor.queues.in_order(supervisor.namespaces)
+    queues = supervisor.pipeline.queues.in_order(supervisor.namespaces)
     return await supervisor.housekeeping.run(lambda s: s.queue_depth(queues))
 
 

@@ -152,8 +152,3 @@ def _print(reports: list["Report"], *, plain: bool) -> None:
     out.no_color = out.no_color or plain
     for renderable in results(reports, out, plain=plain):
         out.print(renderable)
-    tasks = sum(report.tasks for report in reports)
-    steps = sum(report.steps for report in reports)
-    seconds = sum(report.seconds or 0.0 for report in reports)
-    right = sum(report.succeeded - report.wrong for report in reports)
-    say(f"\n{right:,} of {tasks:,} tasks right, {steps:,} steps in {seconds:.2f} s")

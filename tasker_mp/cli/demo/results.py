@@ -15,22 +15,37 @@ from tasker_mp.cli.demo.workflow import ORDER_STEPS
 _NUMBERS = ("tasks", "succeeded", "failed", "steps/s", "p50 ms", "p95 ms", "p99 ms")
 _LAYOUTS = (
     ("workflow", "namespace", *_NUMBERS, "result", "expected", "ok"),
+    ("workflow", *_NUMBERS, "result", "expected", "ok"),
     ("workflow", "namespace", *_NUMBERS, "ok"),
     ("workflow", *_NUMBERS, "ok"),
     ("workflow", "done", "steps/s", "p50 ms", "p99 ms", "ok"),
+    ("workflow", "done", "steps/s", "p50 ms", "ok"),
 )
+_UNBOUNDED = 100_000
 _LEFT = {"workflow", "namespace", "result", "expected"}
 
 
 def results(reports: Sequence[Report], console: Console, *, plain: bool) -> list[RenderableType]:
     """The table; below it the results, one by one, where it has no room for them."""
+    unbounded = console.options.update_width(_UNBOUNDED)
     for layout in _LAYOUTS:
         table = _table(reports, layout, plain=plain)
-        if Measurement.get(console, console.options, table).maximum <= console.width:
+        if Measurement.get(console, unbounded, table).maximum <= console.width:
             break
-    if "result" in layout:
-        return [table]
-    return [table, Text(), *_listed(reports, console.width, plain=plain)]
+    listed = [r for r in reports if "result" not in layout or r.workflow.exponent is None]
+    return [table, Text(), *_listed(listed, console.width, plain=plain), _total(reports)]
+
+
+def _total(reports: Sequence[Report]) -> Text:
+    tasks = sum(r.tasks for r in reports)
+    right = sum(r.succeeded - r.wrong for r in reports)
+    steps = sum(r.steps for r in reports)
+    seconds = sum(r.seconds or 0.0 for r in reports)
+    return Text(
+        f"\n{right:,} of {tasks:,} tasks right ({100 * right / tasks:.4g} %), "
+        f"{steps:,} steps in {seconds:.2f} s",
+        style="bold" if right == tasks else "bold red",
+    )
 
 
 def _table(reports: Sequence[Report], layout: Sequence[str], *, plain: bool) -> Table:
@@ -38,6 +53,7 @@ def _table(reports: Sequence[Report], layout: Sequence[str], *, plain: bool) -> 
         box=None if plain else box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
+        padding=(0, 1, 0, 0),
         header_style="" if plain else "bold",
     )
     for column in layout:

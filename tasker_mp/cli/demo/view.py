@@ -14,7 +14,7 @@ from tasker_mp.cli.demo.report import Report
 from tasker_mp.cli.demo.run import Progress
 from tasker_mp.cli.demo.workflow import WORKFLOWS, Workflow
 
-_BAR_COLUMNS = 20
+_BAR_COLUMNS = 16
 
 
 class View(Protocol):
@@ -85,9 +85,10 @@ class LiveView:
         self._live.stop()
 
     def _table(self) -> RenderableType:
-        table = Table.grid(padding=(0, 1))
-        for justify in ("left", "left", "right", "right"):
-            table.add_column(justify=justify, no_wrap=True)
+        table = Table.grid("workflow", "", padding=(0, 1))
+        table.show_header, table.header_style = True, "dim"
+        for number in ("tasks", "steps/s"):
+            table.add_column(number, justify="right", no_wrap=True)
         for progress in self._latest.values():
             table.add_row(*self._row(progress))
         return Group(table, self._stage)
@@ -103,5 +104,5 @@ class LiveView:
             Text(p.workflow.title, style=style),
             ProgressBar(total=p.tasks, completed=ended, width=_BAR_COLUMNS),
             count,
-            Text(f"{rate:,.0f} steps/s" if rate else "", style="cyan"),
+            Text(f"{rate:,.0f}" if rate else "", style="cyan"),
         )
