@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 
@@ -14,6 +15,12 @@ _PR_SET_CHILD_SUBREAPER = 36
 def set_title(title: str) -> None:
     """What `ps` and `top` show for this process."""
     setproctitle(f"tasker-mp: {title}")
+
+
+def allow_many_files() -> None:
+    """Raise the soft limit of open files to the hard one: every worker takes a handful."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def become_subreaper() -> None:

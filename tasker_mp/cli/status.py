@@ -24,7 +24,7 @@ def status(settings: Settings) -> None:
     if settings.json:
         write_json(document)
     else:
-        show(_overview(document), _workers(document["workers"]))
+        show(_overview(document), "", _workers(document["workers"]))
 
 
 def _overview(document: dict[str, Any]) -> "Table":

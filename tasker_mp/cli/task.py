@@ -121,7 +121,7 @@ def task_document(
 
 
 def show_task(task: "Task") -> None:
-    show(_heading(task), table(_STEP_COLUMNS, map(_step_row, task.steps), right=_STEP_NUMBERS))
+    show(_heading(task), "", table(_STEP_COLUMNS, map(_step_row, task.steps), right=_STEP_NUMBERS))
 
 
 def _heading(task: "Task") -> "Table":
@@ -158,7 +158,7 @@ def _step_row(step: "Step") -> tuple[object, ...]:
     elif step.result is not None:
         outcome = short_json(step.result)
     else:
-        outcome = f"waits for {step.waiting_on} steps" if step.waiting_on else ""
+        outcome = _waiting(step.waiting_on)
     return (
         step.name,
         step.state,
@@ -166,6 +166,10 @@ def _step_row(step: "Step") -> tuple[object, ...]:
         _between(step.claimed_at, step.finished_at),
         outcome,
     )
+
+
+def _waiting(parents: int) -> str:
+    return f"waits for {parents} step{'s' * (parents > 1)}" if parents else ""
 
 
 def _summary_row(task: "TaskSummary") -> tuple[object, ...]:

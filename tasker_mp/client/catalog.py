@@ -25,9 +25,13 @@ class RegisteredTemplate:
         schema = self.template.input_schema
         return None if schema is None else jsonschema_rs.validator_for(schema)
 
-    def check(self, context: dict[str, Any]) -> None:
-        """`ContextError` with the place and the value where the context breaks `input_schema`."""
-        if self._validator is None or self._validator.is_valid(context):
+    def check(self, encoded: bytes) -> None:
+        """`ContextError` with the place and the value where the context, as the JSON that will be
+        stored, breaks `input_schema`."""
+        if self._validator is None:
+            return
+        context = msgspec.json.decode(encoded)
+        if self._validator.is_valid(context):
             return
         error = next(self._validator.iter_errors(context))
         place = "".join(f"[{p!r}]" for p in error.instance_path)

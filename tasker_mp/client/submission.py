@@ -88,7 +88,7 @@ def _encode_context(context: object, template: RegisteredTemplate, limit: int) -
             f"the context of {template.template.key} is {len(encoded)} bytes, above "
             f"[ring] max_payload_bytes = {limit}: store large inputs elsewhere and pass a reference"
         )
-    template.check(dict(context))
+    template.check(encoded)
     return encoded
 
 

@@ -25,6 +25,13 @@ REFUSALS = (
 )
 """The database can never take these data, however often they are sent."""
 
+_CONFLICTS = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.TransactionRollback,
+)
+"""Two transactions met, and this one gave way (psycopg's classes do not follow SQL's)."""
+
 T = TypeVar("T")
 Connect = Callable[[], Awaitable[AsyncConnection[Any]]]
 
@@ -67,7 +74,7 @@ class Session:
                 return await operation(store)
             except REFUSALS:
                 raise
-            except psycopg.errors.TransactionRollback as error:
+            except _CONFLICTS as error:
                 log.warning("transaction retried", sqlstate=error.sqlstate)
             except psycopg.OperationalError as error:
                 log.warning("database trouble", error=str(error).strip(), retry_in=delay)

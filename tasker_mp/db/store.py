@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.types.string import ByteaBinaryLoader
 
@@ -55,7 +56,11 @@ def uuid_array(uuids: Iterable[bytes]) -> str:
 
 
 def json_array(items: Iterable[bytes]) -> str:
-    return "[" + b",".join(items).decode() + "]"
+    """`psycopg.DataError`, as the database would say it, where an item is not UTF-8."""
+    try:
+        return "[" + b",".join(items).decode() + "]"
+    except UnicodeDecodeError as error:
+        raise psycopg.DataError(f"not UTF-8: {error}") from error
 
 
 class Store:

@@ -5,15 +5,18 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+import structlog
 from msgspec import Raw
 
 from tasker_mp.db.store import ClaimedStep
 from tasker_mp.engine.specs import SpecCache
-from tasker_mp.errors import PayloadTooLargeError
+from tasker_mp.errors import PayloadTooLargeError, TransportError
 from tasker_mp.inflight import Entry, InflightTable, Settled
 from tasker_mp.messages import StepError, StepEvent, encode
 from tasker_mp.result import ErrorType
 from tasker_mp.settle import settle_failure
+
+log = structlog.get_logger("tasker_mp.dispatcher")
 
 
 class Recipient(Protocol):
@@ -23,6 +26,7 @@ class Recipient(Protocol):
     def room(self) -> int: ...
     def send(self, entry: Entry) -> bool: ...
     def publish(self) -> None: ...
+    def kill(self) -> None: ...
 
 
 class Dispatcher:
@@ -85,8 +89,12 @@ class Dispatcher:
             share = -(-len(self.backlog) // len(rooms))
             room, index = rooms.pop(0)
             worker = workers[index]
-            if self._send(worker, min(share, room)):
-                touched.append(worker)
+            try:
+                if self._send(worker, min(share, room)):
+                    touched.append(worker)
+            except TransportError as error:
+                log.error("worker cannot be reached: killed", error=str(error))
+                worker.kill()
         for worker in touched:
             worker.publish()
 

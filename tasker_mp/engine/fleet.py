@@ -2,7 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import structlog
@@ -17,6 +19,7 @@ from tasker_mp.worker.settings import WorkerSettings
 log = structlog.get_logger("tasker_mp.fleet")
 
 _YOUNG_DEATHS_LIMIT = 5
+_KILL_LIMIT = 5.0
 
 
 class Death(NamedTuple):
@@ -54,6 +57,7 @@ class Fleet:
         self._repairs: set[asyncio.Task[None]] = set()
         self._young_deaths = 0
         self._stopping = False
+        self._buried = asyncio.Event()
         self.workers: dict[int, WorkerProcess] = {}
         self.restarts: dict[int, int] = {}
         self.last_exits: dict[int, str] = {}
@@ -111,19 +115,29 @@ class Fleet:
     # -- watching -----------------------------------------------------------------------------
 
     def _on_results(self, worker: WorkerProcess) -> None:
+        with self._distrusting(worker):
+            self._listener.on_results(worker.drain())
+
+    @contextmanager
+    def _distrusting(self, worker: WorkerProcess) -> Iterator[None]:
+        """Kill a worker whose shared memory or sockets do not make sense any more."""
         try:
-            records = worker.drain()
+            yield
         except TransportError as error:
-            log.error("results cannot be trusted: worker killed", pid=worker.pid, error=str(error))
-            asyncio.get_running_loop().remove_reader(worker.results.fileno())
+            log.error("worker cannot be trusted: killed", pid=worker.pid, error=str(error))
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(worker.results.fileno())
+            loop.remove_reader(worker.credit_fileno())
             worker.kill()
-            return
-        self._listener.on_results(records)
 
     def _on_death(self, worker: WorkerProcess) -> None:
         """The kernel says that a worker is dead: settle what it had, start another."""
         self._unwatch(worker)
         death = self._bury(worker)
+        self._buried.set()
+        if self._stopping:
+            self._listener.on_results(death.records)
+            return
         self._listener.on_death(death)
         if self._young_deaths >= _YOUNG_DEATHS_LIMIT:
             self._listener.on_failure(
@@ -132,7 +146,7 @@ class Fleet:
                     f"({death.reason}); what they said is in the log above"
                 )
             )
-        elif not self._stopping:
+        else:
             self._repair(self._respawn(worker.index))
 
     def _bury(self, worker: WorkerProcess) -> Death:
@@ -163,7 +177,8 @@ class Fleet:
                 loop.add_reader(worker.credit_fileno(), self._on_credit, worker)
 
     def _on_credit(self, worker: WorkerProcess) -> None:
-        worker.reclaim()
+        with self._distrusting(worker):
+            worker.reclaim()
         if not worker.stalled:
             asyncio.get_running_loop().remove_reader(worker.credit_fileno())
 
@@ -210,22 +225,31 @@ class Fleet:
     # -- stopping -----------------------------------------------------------------------------
 
     async def stop(self, limit: float) -> None:
-        """Let the workers finish what they were sent, at most `limit` seconds, then kill."""
+        """Let the workers finish what they were sent, at most `limit` seconds, then kill.
+
+        They stay watched until they are dead: one may wait for room for its last results.
+        """
         self._stopping = True
         for task in list(self._repairs):
             task.cancel()
         await asyncio.gather(*self._repairs, return_exceptions=True)
         for worker in self.workers.values():
-            self._unwatch(worker)
             worker.ask_to_exit()
-        deadline = asyncio.get_running_loop().time() + limit
+        self.dispatched()
+        await self._all_dead(limit)
         for worker in self.workers.values():
-            await _exited(worker, deadline)
             worker.kill()
-            worker.reap()
-            worker.close()
-        self.workers.clear()
+        await self._all_dead(_KILL_LIMIT)
         self._discard_zygote()
+
+    async def _all_dead(self, limit: float) -> None:
+        deadline = time.monotonic() + limit
+        while self.workers and (left := deadline - time.monotonic()) > 0:
+            self._buried.clear()
+            try:
+                await asyncio.wait_for(self._buried.wait(), left)
+            except TimeoutError:
+                return
 
     def _unwatch(self, worker: WorkerProcess) -> None:
         loop = asyncio.get_running_loop()
@@ -250,16 +274,3 @@ def _dead_child() -> int | None:
     except ChildProcessError:
         return None
     return status.si_pid if status else None
-
-
-async def _exited(worker: WorkerProcess, deadline: float) -> None:
-    """Wait until the kernel says that the worker is dead, or the deadline is there."""
-    loop = asyncio.get_running_loop()
-    dead = asyncio.Event()
-    loop.add_reader(worker.pidfd, dead.set)
-    try:
-        await asyncio.wait_for(dead.wait(), max(0.0, deadline - loop.time()))
-    except TimeoutError:
-        return
-    finally:
-        loop.remove_reader(worker.pidfd)

@@ -103,6 +103,7 @@ class Supervisor:
 
     async def _start(self) -> None:
         process.become_subreaper()
+        process.allow_many_files()
         process.set_title(f"supervisor {self.worker_id}")
         predecessor = self._runtime.acquire(self.uuid)
         self._holds_lock = True

@@ -49,10 +49,10 @@ class WorkerProcess:
         self.exiting = False
         self.usage = psutil.Process(pid)
         self._depth = depth
-        self._wiring = wiring
         self._requests = wiring.requests.writer()
         self.results = wiring.results.reader()
         self.page = WorkerPage(wiring.page_fd)
+        wiring.close()  # each side has its own descriptors by now
         self._sent: dict[bytes, Entry] = {}
         self._sequence = 0
 
@@ -68,15 +68,19 @@ class WorkerProcess:
 
     def send(self, entry: Entry) -> bool:
         """Stage an event; False where its ring has no room now."""
-        if not self._requests.put(entry.event_id, entry.payload):
-            self._requests.reclaim()
-            if not self._requests.put(entry.event_id, entry.payload):
-                return False
+        if not self._put(entry.event_id, entry.payload):
+            return False
         self._sequence += 1
         entry.worker = self.index
         entry.sequence = self._sequence
         self._sent[entry.event_id] = entry
         return True
+
+    def _put(self, event_id: bytes, payload: bytes) -> bool:
+        if self._requests.put(event_id, payload):
+            return True
+        self._requests.reclaim()
+        return self._requests.put(event_id, payload)
 
     def publish(self) -> None:
         self._requests.publish()
@@ -117,7 +121,7 @@ class WorkerProcess:
     def ask_to_exit(self) -> None:
         """Stage the exit record: the worker finishes what it has and leaves."""
         self.exiting = True
-        if self._requests.put(EXIT_EVENT, b""):
+        if self._put(EXIT_EVENT, b""):
             self._requests.publish()
         else:
             self.kill()
@@ -145,4 +149,3 @@ class WorkerProcess:
         self.page.close()
         self._requests.close()
         self.results.close()
-        self._wiring.close()

@@ -20,7 +20,7 @@ _unpack_header = layout.HEADER.unpack_from
 _new_tuple = tuple.__new__
 
 _LEAST_GUESS = 64
-_LARGEST_GUESS = 4096
+_LARGEST_COPY = 1 << 18
 
 
 class Record(NamedTuple):
@@ -72,11 +72,12 @@ class RingReader:
         """Append the records that one copy of the ring holds whole, `wanted` at most.
 
         Everything is read from the copy, and only the copy: the writer's process may be scribbling
-        over its ring at this moment. How long the copy is is a guess by the last records' sizes, as
-        only their headers say it; the bytes past what was announced are never looked at.
+        over its ring at this moment. Only headers say how long records are, so the copy's length is
+        a guess by the last ones; the bytes past what was announced are never looked at.
         """
         base = self._offset
-        copy = bytes(self._memory[base : base + max(wanted * self._guess, self._lacking)])
+        size = max(min(wanted * self._guess, _LARGEST_COPY), self._lacking)
+        copy = bytes(self._memory[base : base + size])
         limit = len(copy)
         at = end = parsed = 0
         sequence = self._sequence
@@ -100,7 +101,7 @@ class RingReader:
         if special:
             self._take_special(special, records, spills)
         elif lacking > 0:
-            self._lengthen(lacking, parsed)
+            self._lengthen(lacking)
 
     def _advance(self, size: int, parsed: int) -> None:
         self._sequence = (self._sequence + parsed) & SEQUENCE_MASK
@@ -108,7 +109,7 @@ class RingReader:
         self._offset = (self._offset + size) % self._capacity
         if parsed:
             self._lacking = 0
-            self._guess = min(max(_LEAST_GUESS, size // parsed * 5 // 4), _LARGEST_GUESS)
+            self._guess = max(_LEAST_GUESS, size // parsed * 5 // 4)
 
     def _take_special(self, record: bytes, records: list[Record], spills: list[int]) -> None:
         """Anything but a good DATA record: a SPILL, a PAD, or damage."""
@@ -126,12 +127,10 @@ class RingReader:
         else:
             raise self._corrupt(f"its kind is {kind}")
 
-    def _lengthen(self, lacking: int, parsed: int) -> None:
+    def _lengthen(self, lacking: int) -> None:
         """Have the next copy reach to the end of the record that this one cut."""
         if self._offset + lacking > self._capacity:
             raise self._corrupt(f"it is {lacking} bytes long, past the end of the ring")
-        if not parsed and self._lacking >= lacking:
-            raise self._corrupt("its length changed while it was read")
         self._lacking = lacking
 
     def _corrupt(self, what: str) -> RingCorruptError:

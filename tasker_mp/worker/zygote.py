@@ -49,7 +49,9 @@ def main() -> None:
     gc.freeze()
     _send(control, ZygoteReady(len(registry.registered_handlers()), problems))
     while True:
-        message, fds, _, _ = socket.recv_fds(control, _MESSAGE_BYTES, _MAX_FDS)
+        message, fds, _, _ = socket.recv_fds(
+            control, _MESSAGE_BYTES, _MAX_FDS, socket.MSG_CMSG_CLOEXEC
+        )
         if not message:
             return
         request = msgspec.json.decode(message, type=ForkRequest)

@@ -2,6 +2,7 @@
 
 import os
 import select
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -78,3 +79,23 @@ def test_a_writer_that_reads_no_credit_for_long_loses_none(ends: OpenEnds) -> No
     for _ in range((1 << 20) // 32):
         assert writer.put(ID, b"")
     assert not writer.put(ID, b"")
+
+
+def test_acknowledgements_that_found_no_room_are_made_up_for(
+    channels: Callable[..., Channel],
+) -> None:
+    channel = channels("pipe")
+    reader = channel.reader()
+    data, acks = channel.fds("writer")
+    acknowledged = 0
+    for number in range(9000):  # a pipe holds 8192 of them
+        os.write(data, layout.encode(layout.DATA, number, ID, b""))
+        assert len(reader.drain()) == 1
+        if number == 8999 - 1:
+            acknowledged = sum(memoryview(os.read(acks, 1 << 20)).cast("Q"))
+            assert acknowledged < 8999 * layout.HEADER_BYTES
+
+    assert acknowledged + int.from_bytes(os.read(acks, 8), sys.byteorder) == (
+        9000 * layout.HEADER_BYTES
+    )
+    reader.close()

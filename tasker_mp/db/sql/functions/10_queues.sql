@@ -42,6 +42,7 @@ begin
         from unnest(p_tasks, p_nos) with ordinality r(task_uuid, step_no, ord)
         join tasker.tasks t on t.task_uuid = r.task_uuid
         join tasker.templates w on w.template_id = t.template_id
+        where r.step_no between 1 and 1048575
         group by 1, 2
     loop
         perform pgmq.send_batch(v_group.queue, v_group.messages);

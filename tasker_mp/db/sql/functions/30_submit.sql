@@ -4,20 +4,29 @@
 -- or {tags, initiator, reason, correlation_id}. p_keys holds null or an idempotency key, p_digests
 -- the digest of the task's content. Returns a row a task, in order: the task's UUID, and whether
 -- it was created now or is an earlier one under the same key and content. The same key with other
--- content raises TK001 and nothing is written.
+-- content raises TK001, an unknown template TK002, and nothing is written. Plans: see
+-- tasker.claim_steps.
 create function tasker.submit_tasks(
     p_tasks uuid[], p_templates integer[], p_priorities smallint[], p_contexts json,
     p_details json default null, p_keys text[] default null, p_digests bytea[] default null)
 returns table (task_uuid uuid, created boolean)
-language plpgsql as $$
+language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
     v_now      timestamptz := clock_timestamp();
     v_resolved uuid[] := p_tasks;
     v_clash    record;
+    v_unknown  integer;
     v_tasks    uuid[];
     v_nos      integer[];
 begin
+    select u into v_unknown from unnest(p_templates) u
+    where not exists (select from tasker.templates w where w.template_id = u) limit 1;
+    if found then
+        raise exception 'template % is not in this database', v_unknown using errcode = 'TK002';
+    end if;
+
     if p_keys is not null then
         insert into tasker.idempotency_keys (namespace, name, key, task_uuid, digest)
         select w.namespace, w.name, i.key, i.task_uuid, i.digest

@@ -19,54 +19,67 @@ language sql stable as $$
     from unnest(p_tasks, p_nos) i(task_uuid, step_no)
     join tasker.steps s on s.task_uuid = i.task_uuid and s.step_no = i.step_no
     join tasker.tasks t on t.task_uuid = i.task_uuid
+    where i.step_no between 1 and 1048575
 $$;
 
--- Claims up to p_capacity ready steps from the queues, in the order given, and hydrates them.
+-- Claims up to p_capacity ready steps from the queues, in the order given, and hydrates them. The
+-- rows come in that order, first in, first out in each queue. Fewer than p_capacity: there are no
+-- more.
 --
 -- The message is popped in the claim's own transaction: from then on the step's row says who has
--- it, so that there is one record of a lease and not two (docs/adr/0001). Lock order: messages,
--- steps, tasks. A message whose step is not enqueued any more (cancelled, resolved) is dropped.
+-- it, so that there is one record of a lease and not two (docs/adr/0001). Lock order: messages
+-- (never waited for), steps, tasks. A message whose step is not enqueued any more (cancelled,
+-- resolved) is dropped.
+--
+-- Planner trap, here and in every function that joins arrays with a table: plans are kept, and those
+-- made while the tables were small would go on scanning them whole until the next ANALYZE (500
+-- steps claimed from a backlog of 100,000 tasks: 4.4 s). So each of these functions allows itself
+-- nested loops over an index only, which also keep the arrays' order; and a range that every step
+-- number is in makes the planner expect one row of the arrays, and so begin with them.
 create function tasker.claim_steps(p_owner uuid, p_queues text[], p_capacity integer)
 returns setof tasker.claimed_step
-language plpgsql as $$
+language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
-    v_queue text;
-    v_tasks uuid[] := '{}';
-    v_nos   integer[] := '{}';
-    v_batch record;
-    v_claim bigint;
+    v_queue  text;
+    v_room   integer;
+    v_popped record;
+    v_tasks  uuid[] := '{}';
+    v_nos    integer[] := '{}';
+    v_claim  bigint;
 begin
     foreach v_queue in array p_queues loop
-        exit when cardinality(v_tasks) >= p_capacity;
-        select array_agg((m.message ->> 'task')::uuid) as tasks,
-               array_agg((m.message ->> 'step')::integer) as nos
-        into v_batch
-        from pgmq.pop(v_queue, p_capacity - cardinality(v_tasks)) m;
-        if v_batch.tasks is not null then
-            v_tasks := v_tasks || v_batch.tasks;
-            v_nos := v_nos || v_batch.nos;
-        end if;
+        -- Again only where messages were dropped; not for ever, or a time limit would undo it all.
+        for _ in 1 .. 25 loop
+            v_room := p_capacity - cardinality(v_tasks);
+            exit when v_room <= 0;
+            select array_agg((m.message ->> 'task')::uuid order by m.msg_id) as tasks,
+                   array_agg((m.message ->> 'step')::integer order by m.msg_id) as nos,
+                   count(*) as messages
+            into v_popped from pgmq.pop(v_queue, v_room) m;
+            exit when v_popped.messages = 0;
+
+            -- A statement of its own: its snapshot sees every step whose message was popped.
+            with claimed as (
+                update tasker.steps s
+                set state = 'in_progress', attempts = s.attempts + 1, event_id = gen_random_uuid(),
+                    owner = p_owner, claimed_at = clock_timestamp(), finished_at = null
+                from unnest(v_popped.tasks, v_popped.nos) i(task_uuid, step_no)
+                where s.task_uuid = i.task_uuid and s.step_no = i.step_no and s.state = 'enqueued'
+                  and i.step_no between 1 and 1048575
+                returning s.task_uuid, s.step_no)
+            select v_tasks || array_agg(c.task_uuid), v_nos || array_agg(c.step_no)
+            into v_tasks, v_nos from claimed c;
+            exit when v_popped.messages < v_room;
+        end loop;
     end loop;
     if v_tasks = '{}' then
         return;
     end if;
 
-    with claimed as (
-        update tasker.steps s
-        set state = 'in_progress', attempts = s.attempts + 1, event_id = gen_random_uuid(),
-            owner = p_owner, claimed_at = clock_timestamp(), finished_at = null
-        from unnest(v_tasks, v_nos) i(task_uuid, step_no)
-        where s.task_uuid = i.task_uuid and s.step_no = i.step_no and s.state = 'enqueued'
-        returning s.task_uuid, s.step_no)
-    select array_agg(c.task_uuid), array_agg(c.step_no) into v_tasks, v_nos from claimed c;
-    if v_tasks is null then
-        return;
-    end if;
-
-    update tasker.tasks t
+    update tasker.tasks t  -- in the order of the index
     set state = 'in_progress', started_at = clock_timestamp()
-    from (select distinct u.task_uuid from unnest(v_tasks) u(task_uuid) order by 1) i
-    where t.task_uuid = i.task_uuid and t.state = 'pending';
+    where t.task_uuid = any (v_tasks) and t.state = 'pending';
 
     insert into tasker.claims (owner, task_uuids, step_nos)
     values (p_owner, v_tasks, v_nos) returning claim_id into v_claim;

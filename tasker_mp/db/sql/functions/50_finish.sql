@@ -12,7 +12,7 @@
 --
 -- Lock order: the batch's own steps (no one else touches a step in progress but by hand, in number
 -- order), then children by (task_uuid, step_no), then tasks by task_uuid; numbers are topological,
--- so a child never comes before its parent.
+-- so a child never comes before its parent. Plans: see tasker.claim_steps.
 create function tasker.finish_steps(
     p_owner uuid, p_tasks uuid[], p_nos integer[], p_events uuid[], p_states tasker.step_state[],
     p_payloads json, p_metadata json, p_delays double precision[], p_capacity integer,
@@ -20,14 +20,15 @@ create function tasker.finish_steps(
 returns table (
     kind text, task_uuid uuid, step_no integer, event_id uuid, template_id integer, name text,
     attempt integer, claim_id bigint, correlation_id uuid, context json, dependencies json)
-language plpgsql as $$
+language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
     v_now        timestamptz := clock_timestamp();
     v_events     uuid[];      -- accepted
     v_failed     uuid[];      -- tasks of accepted failures, one place a failure
-    v_retried    integer;
-    v_quiet      uuid[];      -- tasks of accepted results that made no child ready
+    v_retried    uuid[];      -- accepted, to be tried again
+    v_quiet      uuid[];      -- tasks of accepted results, without those that go on for certain
     v_sinks      uuid[];      -- tasks of complete steps without children, one place a step
     v_kid_tasks  uuid[];      -- children of complete steps, one place an edge
     v_kids       integer[];
@@ -49,10 +50,11 @@ begin
             i(task_uuid, step_no, event_id, state, delay, payload, metadata)
         where s.task_uuid = i.task_uuid and s.step_no = i.step_no
           and s.event_id = i.event_id and s.state = 'in_progress'
+          and i.step_no between 1 and 1048575
         returning s.task_uuid, s.event_id, s.state, s.children)
     select array_agg(d.event_id),
            array_agg(d.task_uuid) filter (where d.state = 'error'),
-           count(*) filter (where d.state = 'waiting_for_retry'),
+           array_agg(d.event_id) filter (where d.state = 'waiting_for_retry'),
            array_agg(d.task_uuid) filter (where d.state = 'complete' and d.children = '{}'),
            array_agg(distinct d.task_uuid) filter (where d.state <> 'waiting_for_retry'),
            (select array_agg(e.task_uuid) from done e, unnest(e.children)
@@ -61,15 +63,17 @@ begin
     into v_events, v_failed, v_retried, v_sinks, v_quiet, v_kid_tasks, v_kids
     from done d;
 
-    if v_retried > 0 then
-        perform tasker.record_attempts(p_tasks, p_nos, v_events);
+    if v_retried is not null then
+        perform tasker.record_attempts(
+            p_tasks, p_nos, v_retried, 'waiting_for_retry', v_now, null);
     end if;
 
     -- 2. The children: counted down, and those with nothing left to wait for made ready.
     if v_kids is not null then
         with edges as (
             select e.task_uuid, e.step_no, count(*)::integer as finished
-            from unnest(v_kid_tasks, v_kids) e(task_uuid, step_no) group by 1, 2),
+            from unnest(v_kid_tasks, v_kids) e(task_uuid, step_no)
+            where e.step_no between 1 and 1048575 group by 1, 2),
         locked as (
             select c.task_uuid, c.step_no, e.finished,
                    c.state = 'pending' and c.waiting_on = e.finished as ready
@@ -112,10 +116,13 @@ begin
                 select 'step', h.* from tasker.hydrate(
                     v_ready.direct_tasks, v_ready.direct_nos, v_claim) h;
         end if;
+        -- A task with a child made ready goes on, but what it finished must be counted even so.
         select array_agg(q) into v_quiet from (
-            select unnest(v_quiet) q
-            except select unnest(v_ready.direct_tasks)
-            except select unnest(v_ready.queued_tasks)) quiet;
+            (select unnest(v_quiet) q
+             except select unnest(v_ready.direct_tasks)
+             except select unnest(v_ready.queued_tasks))
+            union select unnest(v_sinks)
+            union select unnest(v_failed)) quiet;
     end if;
 
     -- 3. The tasks that may have ended: all sinks complete, or nothing left that can move.
@@ -195,23 +202,3 @@ begin
     perform pg_notify('tasker_ended', p_task::text);
     return true;
 end $$;
-
--- Records the transitions of attempts that will be superseded by another (a step's row tells
--- only its latest), for the accepted ones of p_events that now wait for a retry.
-create function tasker.record_attempts(p_tasks uuid[], p_nos integer[], p_events uuid[])
-returns void
-language sql as $$
-    insert into tasker.transitions
-        (task_uuid, step_no, at, from_state, to_state, attempt, event_id, actor, error)
-    select s.task_uuid, s.step_no, m.at, m.from_state, m.to_state, s.attempts,
-           case when m.to_state <> 'enqueued' then s.event_id end, s.owner::text,
-           case when m.to_state = 'waiting_for_retry' then s.error end
-    from unnest(p_tasks, p_nos) i(task_uuid, step_no)
-    join tasker.steps s on s.task_uuid = i.task_uuid and s.step_no = i.step_no
-    cross join lateral (values
-        (s.enqueued_at, case when s.attempts = 1 then 'pending' else 'waiting_for_retry' end,
-         'enqueued'),
-        (s.claimed_at, 'enqueued', 'in_progress'),
-        (s.finished_at, 'in_progress', 'waiting_for_retry')) m(at, from_state, to_state)
-    where s.state = 'waiting_for_retry' and s.event_id = any (p_events)
-$$;

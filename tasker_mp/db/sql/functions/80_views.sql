@@ -7,13 +7,14 @@ create view tasker.step_transitions as
            m.event_id, s.owner::text, null, m.error
     from tasker.steps s
     cross join lateral (values
-        (s.enqueued_at, case when s.attempts <= 1 then 'pending' else 'waiting_for_retry' end,
+        (s.enqueued_at, coalesce(tasker.last_recorded(s.task_uuid, s.step_no), 'pending'),
          'enqueued', null::integer, null::uuid, null::json),
         (s.claimed_at, 'enqueued', 'in_progress', s.attempts, s.event_id, null::json),
         (s.finished_at, 'in_progress', s.state::text, s.attempts, s.event_id, s.error))
         m(at, from_state, to_state, attempt, event_id, error)
-    -- A retry is on record up to the moment it waits; later columns belong to the next attempt.
-    where m.at is not null and s.state <> 'waiting_for_retry' and m.at >= s.enqueued_at;
+    -- A retry is on record up to the moment it waits, and a step given back up to its enqueueing;
+    -- times before that belong to an attempt on record.
+    where s.state <> 'waiting_for_retry' and m.at >= s.enqueued_at and m.from_state <> m.to_state;
 
 -- The readiness of every unfinished step, derived from the edges and not from the counters: what
 -- `explain` reads, and what a test compares the counters with.

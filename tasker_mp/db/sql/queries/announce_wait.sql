@@ -1,8 +1,10 @@
 -- Asks for a notification when a task ends; its state now, or no row for an unknown task.
-with asked as (
-    update tasker.tasks set waited = true
-    where task_uuid = %(task)s and state in ('pending', 'in_progress') and not waited
-    returning state)
-select state::text from asked
-union all
-select state::text from tasker.tasks where task_uuid = %(task)s and not exists (select from asked)
+-- The row is locked first: a finish under way is waited for, and what it made of the task is seen.
+with task as (
+    select task_uuid, state, waited from tasker.tasks
+    where task_uuid = %(task)s for no key update),
+asked as (
+    update tasker.tasks t set waited = true from task
+    where t.task_uuid = task.task_uuid and task.state in ('pending', 'in_progress')
+      and not task.waited)
+select state::text from task
