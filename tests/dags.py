@@ -45,7 +45,9 @@ def asynchronous(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, No
 # -- templates and tasks --------------------------------------------------------------------------
 
 
-def template(shape: Shape, *, name: str = "flow", version: str = "1.0.0", **fields: Any) -> Template:
+def template(
+    shape: Shape, *, name: str = "flow", version: str = "1.0.0", **fields: Any
+) -> Template:
     """A template whose steps are `shape`: name to the names of its parents."""
     handler = HandlerDefinition("handlers.nothing.Nothing")
     steps = [StepDefinition(step, handler, dependencies=tuple(shape[step])) for step in shape]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from tasker_mp.cli.output import say, show, table, write_json
+from tasker_mp.cli.output import say, show_facts, write_json
 from tasker_mp.cli.settings import Settings, group, pass_settings
 from tasker_mp.cli.steer import running_pid
 from tasker_mp.errors import EngineError, InvalidInputError
@@ -54,8 +54,7 @@ def status(settings: Settings) -> int:
     if settings.json:
         write_json(document)
     else:
-        rows = [(name.replace("_", " "), _shown(value)) for name, value in document.items()]
-        show(table(("database", ""), rows))
+        show_facts((name.replace("_", " "), _shown(value)) for name, value in document.items())
     if document.get("problem"):
         raise EngineError(str(document["problem"]))
     return 1 if document["current"] is False else 0

@@ -4,13 +4,11 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
-from tasker_mp.cli.output import say, show, table, write_json
+from tasker_mp.cli.output import say, show_table, write_json
 from tasker_mp.cli.settings import Settings, group, pass_settings
 from tasker_mp.cli.template import load, note_problems
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from tasker_mp.config import Config
     from tasker_mp.registry import HandlerCheck
     from tasker_mp.template.model import Template
@@ -29,7 +27,8 @@ def list_(settings: Settings) -> None:
     if settings.json:
         write_json({"handlers": checks})
     else:
-        show(_as_table(checks))
+        columns = ("", "step", "callable", "template", "problem")
+        show_table(columns, map(_row, checks), optional=("template", "callable"))
 
 
 @handler.command("check")
@@ -64,10 +63,9 @@ def check_handlers(config: "Config", templates: "list[Template]") -> "list[Handl
         return HandlerRegistry(config.worker.handler_packages).check(templates)
 
 
-def _as_table(checks: "list[HandlerCheck]") -> "Table":
-    columns = ("", "template", "step", "callable", "problem")
-    rows = [("✗" if c.problem else "✓", c.template, c.step, _named(c), c.problem) for c in checks]
-    return table(columns, rows)
+def _row(check: "HandlerCheck") -> tuple[object, ...]:
+    mark = "✗" if check.problem else "✓"
+    return (mark, check.step, _named(check), check.template, check.problem)
 
 
 def _named(check: "HandlerCheck") -> str:

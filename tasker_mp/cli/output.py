@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
+    from rich.text import Text
 
 _UNBOUNDED = 500
 """Columns where no terminal limits them: what is piped to a program must not be cut or folded."""
@@ -57,33 +58,80 @@ def console(stream: TextIO) -> "Console":
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
 
 
-def table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[str] = ()
-) -> "Table":
-    """A table; the columns named in `right` hold numbers. The last column is cut, never folded."""
-    from rich import box  # noqa: PLC0415
+def show_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """Names and values, a line each; a long value continues below itself."""
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    made = Table(
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in facts:
+        grid.add_row(name, Text(single_line(value)))
+    show(grid)
+
+
+def show_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Iterable[str] = (),
+    optional: Iterable[str] = (),
+) -> None:
+    """A line for each row. `right` names the columns of numbers.
+
+    Where the terminal is narrow, columns go, in the order of `optional`; then the last one is cut.
+    """
+    from rich.cells import cell_len  # noqa: PLC0415
+
+    texts = [["" if cell is None else single_line(str(cell)) for cell in row] for row in rows]
+    natural = [max(map(cell_len, column)) for column in zip(columns, *texts, strict=True)]
+    width = console(sys.stdout).width
+    widths = fitting(dict(zip(columns, natural, strict=True)), width, optional)
+    table = _table(widths, set(right))
+    for row in texts:
+        table.add_row(*(_cell(row[i]) for i, name in enumerate(columns) if name in widths))
+    show(table)
+
+
+def fitting(natural: dict[str, int], width: int, optional: Iterable[str]) -> dict[str, int]:
+    """The width of each column that stays, where `natural` is what they would need."""
+    widths = dict(natural)
+    last = list(natural)[-1]
+    for name in (*optional, None):
+        left = width - sum(w + _GAP for column, w in widths.items() if column != last)
+        if left >= min(natural[last], _LEAST) or name is None:
+            break
+        del widths[name]
+    widths[last] = max(1, min(natural[last], left))
+    return widths
+
+
+_GAP = 2
+_LEAST = 20
+"""Characters of a cut column that still tell something."""
+
+
+def _table(widths: dict[str, int], right: set[str]) -> "Table":
+    from rich import box  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(
         box=box.SIMPLE_HEAD,
         header_style="bold",
         show_edge=False,
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
-    numbers = set(right)
-    for column in columns:
-        last = column == columns[-1]
-        made.add_column(
-            column,
-            justify="right" if column in numbers else "left",
+    for name, width in widths.items():
+        table.add_column(
+            name,
+            justify="right" if name in right else "left",
+            width=width,
             no_wrap=True,
-            overflow="ellipsis" if last else "fold",
+            overflow="ellipsis",
         )
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else _cell(cell) for cell in row))
-    return made
+    return table
 
 
 _STYLES = {
@@ -91,14 +139,15 @@ _STYLES = {
     "error": "red",
     "cancelled": "yellow",
     "in_progress": "cyan",
+    "✗": "bold red",
+    "✓": "green",
     "waiting_for_retry": "yellow",
 }
 
 
-def _cell(value: object) -> Any:
+def _cell(text: str) -> "Text":
     from rich.text import Text  # noqa: PLC0415
 
-    text = "" if value is None else single_line(str(value))
     return Text(text, style=_STYLES.get(text, ""))
 
 

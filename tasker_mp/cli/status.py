@@ -1,14 +1,11 @@
 """`status`: what the supervisor of this project is doing, on one page."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tasker_mp.cli.output import short_duration, show, table, write_json
+from tasker_mp.cli.output import short_duration, show, show_facts, show_table, write_json
 from tasker_mp.cli.settings import Settings, command, pass_settings
 from tasker_mp.cli.steer import ask_supervisor
 from tasker_mp.errors import UnreachableError
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 @command("status")
@@ -24,18 +21,9 @@ def status(settings: Settings) -> None:
     if settings.json:
         write_json(document)
     else:
-        show(_overview(document), "", _workers(document["workers"]))
-
-
-def _overview(document: dict[str, Any]) -> "Table":
-    from rich.table import Table  # noqa: PLC0415
-
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, value in _facts(document):
-        grid.add_row(name, value)
-    return grid
+        show_facts(_facts(document))
+        show("")
+        _show_workers(document["workers"])
 
 
 def _facts(d: dict[str, Any]) -> list[tuple[str, str]]:
@@ -76,10 +64,11 @@ def _latency(latency: dict[str, Any], name: str) -> str:
     return f"{name} p50 {p50:.1f} p99 {p99:.1f} ms"
 
 
-def _workers(workers: list[dict[str, Any]]) -> "Table":
+def _show_workers(workers: list[dict[str, Any]]) -> None:
     columns = ("worker", "pid", "state", "processed", "failed", "restarts", "memory", "cpu", "step")
     right = ("worker", "pid", "processed", "failed", "restarts", "memory", "cpu")
-    return table(columns, [_worker_row(worker) for worker in workers], right=right)
+    optional = ("restarts", "cpu", "memory", "failed")
+    show_table(columns, map(_worker_row, workers), right=right, optional=optional)
 
 
 def _worker_row(w: dict[str, Any]) -> tuple[object, ...]:

@@ -13,16 +13,15 @@ from tasker_mp.cli.output import (
     short_json,
     short_time,
     show,
+    show_facts,
+    show_table,
     single_line,
-    table,
     write_json,
 )
 from tasker_mp.cli.settings import Settings, group, pass_settings
 from tasker_mp.states import StepState, TaskState
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from tasker_mp.client.client import Client
     from tasker_mp.client.task import Step, Task, TaskSummary, Transition
 
@@ -48,7 +47,8 @@ def list_(settings: Settings, state: str | None, namespace: str | None, limit: i
         write_json({"tasks": tasks, "counts": counts})
         return
     rows = [_summary_row(summary) for summary in tasks]
-    show(table(("task", "state", "created", "took", "template"), rows, right=("took",)))
+    columns = ("task", "state", "created", "took", "template")
+    show_table(columns, rows, right=("took",), optional=("took", "created"))
     said = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count)
     say(f"{said or 'no tasks'}{f'; shown: {len(tasks):,}' if said else ''}")
 
@@ -121,35 +121,27 @@ def task_document(
 
 
 def show_task(task: "Task") -> None:
-    show(_heading(task), "", table(_STEP_COLUMNS, map(_step_row, task.steps), right=_STEP_NUMBERS))
+    """The task, and a line for each step."""
+    show_facts(_facts(task))
+    show("")
+    rows = map(_step_row, task.steps)
+    columns = ("step", "state", "tries", "took", "result or error")
+    show_table(columns, rows, right=("tries", "took"), optional=("tries", "took"))
 
 
-def _heading(task: "Task") -> "Table":
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
-    facts = {
-        "task": str(task.uuid),
-        "template": f"{task.namespace}/{task.name}@{task.version}",
-        "state": f"{task.state} ({task.execution_status})",
-        "created": f"{short_time(task.created_at)}, took {_took(task) or 'unknown so far'}",
-        "context": short_json({"result": task.context}, 400),
-        "priority": str(task.priority) if task.priority else "",
-        "tags": ", ".join(task.tags),
-        "initiator": task.initiator or "",
-        "reason": task.reason or "",
-    }
-    for name, value in facts.items():
-        if value:
-            grid.add_row(name, Text(single_line(value)))
-    return grid
-
-
-_STEP_COLUMNS = ("step", "state", "tries", "took", "result or error")
-_STEP_NUMBERS = ("tries", "took")
+def _facts(task: "Task") -> list[tuple[str, str]]:
+    facts = [
+        ("task", str(task.uuid)),
+        ("template", f"{task.namespace}/{task.name}@{task.version}"),
+        ("state", f"{task.state} ({task.execution_status})"),
+        ("created", f"{short_time(task.created_at)}, took {_took(task) or 'unknown so far'}"),
+        ("context", short_json({"result": task.context}, 400)),
+        ("priority", str(task.priority or "")),
+        ("tags", ", ".join(task.tags)),
+        ("initiator", task.initiator or ""),
+        ("reason", task.reason or ""),
+    ]
+    return [(name, value) for name, value in facts if value]
 
 
 def _step_row(step: "Step") -> tuple[object, ...]:

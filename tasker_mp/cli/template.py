@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from tasker_mp.cli.output import say, show, table, write_json
+from tasker_mp.cli.output import say, show, show_table, write_json
 from tasker_mp.cli.settings import Settings, group, pass_settings
 from tasker_mp.cli.submit import parse_template_name
 
@@ -34,7 +34,7 @@ def list_(settings: Settings) -> None:
     else:
         columns = ("template", "version", "steps", "description")
         rows = [(t.path, t.version, len(t.steps), t.description) for t in found.templates]
-        show(table(columns, rows, right=("steps",)))
+        show_table(columns, rows, right=("steps",), optional=("steps", "version"))
     note_problems(found)
 
 
@@ -50,8 +50,9 @@ def show_(settings: Settings, name: str) -> None:
     show(found.key)
     if found.description:
         show(found.description)
-    columns = ("step", "after", "tries", "limit", "handler")
-    show(table(columns, map(_step_row, found.steps), right=("tries", "limit")))
+    columns = ("step", "handler", "tries", "limit", "after")
+    rows = map(_step_row, found.steps)
+    show_table(columns, rows, right=("tries", "limit"), optional=("limit", "tries", "handler"))
 
 
 @template.command("validate")
@@ -145,7 +146,7 @@ def _step_row(step: "StepDefinition") -> tuple[object, ...]:
     limit = None if step.timeout_seconds is None else f"{step.timeout_seconds:g} s"
     method = "" if step.handler.method == "call" else f".{step.handler.method}"
     handler = f"{step.handler.callable}{method}"
-    return (step.name, ", ".join(step.dependencies), tries, limit, handler)
+    return (step.name, handler, tries, limit, ", ".join(step.dependencies))
 
 
 def _problem_count(problems: list[Any]) -> str:

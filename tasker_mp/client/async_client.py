@@ -1,13 +1,15 @@
 """The asyncio client: as `Client`, and any number of waiters on one listening connection."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
 import msgspec
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.types.json import set_json_loads
 
@@ -39,7 +41,9 @@ class AsyncClient:
         self._dsn = dsn
         self._local = dsn is None
         self._catalog: Catalog | None = None
-        self._waiters: dict[UUID, asyncio.Event] = {}
+        self._waiters: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
+        self._listener: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
         self._resources = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -48,7 +52,6 @@ class AsyncClient:
                 self._dsn = stack.enter_context(ready_database(self._config))
             self._connection = await self._connect(stack)
             set_json_loads(msgspec.json.decode, self._connection)
-            self._listener: asyncio.Task[None] | None = None
             self._resources = stack.pop_all()
         return self
 
@@ -75,7 +78,11 @@ class AsyncClient:
         if not submissions:
             return []
         parameters = await self._parameters(submissions)
-        return [row[0] for row in await self._rows("submit_tasks", **parameters)]
+        try:
+            return [row[0] for row in await self._rows("submit_tasks", **parameters)]
+        except TemplateNotFoundError:
+            self._catalog = None  # the database was reset since it was read
+            raise
 
     async def register(self, template: Template) -> int:
         """Make a template known to the database; its id there."""
@@ -103,8 +110,7 @@ class AsyncClient:
 
     async def wait(self, uuid: UUID, timeout: float | None = None) -> Task:
         """The task once it has ended; `TimeoutError` after `timeout` seconds."""
-        if self._listener is None:
-            await self._start_listening()
+        await self._ensure_listening()
         try:
             async with asyncio.timeout(timeout):
                 await self._await_end(uuid)
@@ -113,7 +119,8 @@ class AsyncClient:
         return await self.get_task(uuid)
 
     async def _await_end(self, uuid: UUID) -> None:
-        ended = self._waiters.setdefault(uuid, asyncio.Event())
+        ended = asyncio.Event()
+        self._waiters[uuid].add(ended)
         try:
             while not await self._has_ended(uuid):
                 try:
@@ -122,7 +129,9 @@ class AsyncClient:
                     continue
                 return
         finally:
-            self._waiters.pop(uuid, None)
+            self._waiters[uuid].discard(ended)
+            if not self._waiters[uuid]:
+                del self._waiters[uuid]
 
     async def _has_ended(self, uuid: UUID) -> bool:
         rows = await self._rows("announce_wait", task=uuid)
@@ -130,15 +139,19 @@ class AsyncClient:
             raise UnknownTaskError(f"no task {uuid}; list them with: tasker-mp task list")
         return rows[0][0] in FINAL_TASK_STATES
 
-    async def _start_listening(self) -> None:
-        connection = await self._connect(self._resources)
-        await connection.execute("listen tasker_ended")
-        self._listener = asyncio.create_task(self._listen(connection))
+    async def _ensure_listening(self) -> None:
+        """One connection, however many begin to wait at the same time; a new one if it broke."""
+        async with self._starting:
+            if self._listener is None or self._listener.done():
+                connection = await self._connect(self._resources)
+                await connection.execute("listen tasker_ended")
+                self._listener = asyncio.create_task(self._listen(connection))
 
     async def _listen(self, connection: AsyncConnection[Any]) -> None:
-        async for notice in connection.notifies():
-            if waiter := self._waiters.get(UUID(notice.payload)):
-                waiter.set()
+        with suppress(psycopg.OperationalError):  # waiters look for themselves as well
+            async for notice in connection.notifies():
+                for waiter in self._waiters.get(UUID(notice.payload), ()):
+                    waiter.set()
 
     async def _parameters(self, submissions: Sequence[Submission]) -> dict[str, Any]:
         limit = self._config.ring.max_payload_bytes

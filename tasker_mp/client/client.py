@@ -8,6 +8,7 @@ from typing import Any, Self
 from uuid import UUID
 
 import msgspec
+import psycopg
 from psycopg import Connection
 from psycopg.types.json import set_json_loads
 
@@ -98,7 +99,11 @@ class Client:
         if not submissions:
             return []
         parameters = self._parameters(submissions)
-        return [row[0] for row in self._rows("submit_tasks", **parameters)]
+        try:
+            return [row[0] for row in self._rows("submit_tasks", **parameters)]
+        except TemplateNotFoundError:
+            self._catalog = None  # the database was reset since it was read
+            raise
 
     def register(self, template: Template) -> int:
         """Make a template known to the database; its id there."""
@@ -184,15 +189,21 @@ class Client:
     def wait(self, uuid: UUID, timeout: float | None = None) -> Task:
         """The task once it has ended; `TimeoutError` after `timeout` seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        listener = self._listener()
-        while not self._ended(uuid):
+        while self._listener() and not self._ended(uuid):
             left = _RECHECK_SECONDS if deadline is None else deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"task {uuid} has not ended within {timeout:g} s")
-            for notice in listener.notifies(timeout=min(left, _RECHECK_SECONDS)):
-                if notice.payload == str(uuid):
-                    return self.get_task(uuid)
+            if self._notified(uuid, min(left, _RECHECK_SECONDS)):
+                break
         return self.get_task(uuid)
+
+    def _notified(self, uuid: UUID, limit: float) -> bool:
+        """Whether the end was announced within `limit` seconds."""
+        try:
+            notices = self._listener().notifies(timeout=limit)
+            return any(notice.payload == str(uuid) for notice in notices)
+        except psycopg.OperationalError:
+            return False  # the next look is through a new connection
 
     def _ended(self, uuid: UUID) -> bool:
         """Whether the task has ended; if not, its end will be announced."""

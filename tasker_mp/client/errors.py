@@ -28,6 +28,8 @@ def readable_errors() -> Iterator[None]:
             f"the database is not set up for this version ({_first_line(error)}); "
             "run: tasker-mp db migrate"
         ) from error
+    except UnicodeEncodeError as error:
+        raise InvalidInputError(f"not Unicode text: {error}") from error
     except REFUSALS as error:
         raise InvalidInputError(f"the database refuses this: {_first_line(error)}") from error
     except psycopg.OperationalError as error:

@@ -100,7 +100,12 @@ def _encode_details(submission: Submission) -> bytes:
         "correlation_id": submission.correlation_id,
     }
     given = {name: value for name, value in details.items() if value is not None}
-    return msgspec.json.encode(given) if given else b"null"
+    try:
+        return msgspec.json.encode(given) if given else b"null"
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"the tags, initiator or reason of {submission.namespace}/{submission.name}: {error}"
+        ) from error
 
 
 def _digest(row: _Row) -> bytes:

@@ -81,9 +81,10 @@ def _report(templates: TemplateSet, *, strict: bool) -> None:
 def main() -> None:
     """A supervisor for `tasker_mp.system`: lives no longer than the process that asked."""
     process.die_with_parent(os.getppid(), signal.SIGTERM)
-    config = msgspec.json.decode(
-        sys.stdin.buffer.read(), type=Config, dec_hook=lambda kind, value: kind(value)
-    )
+    text = sys.stdin.buffer.read()
+    if not text:
+        sys.exit(1)  # who asked was interrupted before it could say what for
+    config = msgspec.json.decode(text, type=Config, dec_hook=lambda kind, value: kind(value))
     try:
         run_supervisor(config, on_ready=lambda _: print("ready", flush=True))  # noqa: T201
     except EngineError as error:

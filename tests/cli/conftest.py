@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -99,6 +100,15 @@ class Project:
             (self.root / name).unlink()
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(_REPOSITORY / name, self.root / name, ignore=ignored)
+
+
+def is_alive(pid: int) -> bool:
+    """A zombie that nobody has collected yet is not."""
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def append(file: Path, line: str) -> None:
+    file.write_text(f"{file.read_text()}{line}\n")
 
 
 @pytest.fixture

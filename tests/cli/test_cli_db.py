@@ -6,8 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
-from conftest import Project
+from conftest import Project, is_alive
 from psycopg.conninfo import make_conninfo
 
 from tasker_mp.db.embedded import EmbeddedServer
@@ -36,7 +37,6 @@ def test_init_creates_what_is_missing(project: Project, database: str) -> None:
         assert there.run("db", "init", "--json").succeeded().document["created"] is True
         assert there.run("db", "init", "--json").succeeded().document["created"] is False
     finally:
-        Project(project.root, database)
         _drop(database, name)
 
 
@@ -70,20 +70,18 @@ def embedded() -> Iterator[Project]:
 def test_the_embedded_server_starts_stays_and_stops(embedded: Project) -> None:
     assert embedded.run("db", "status", "--json").succeeded().document["version"] is None
     started = embedded.run("db", "start", "--json").succeeded().document
-    assert Path(f"/proc/{started['pid']}").exists()
+    assert is_alive(started["pid"])
     embedded.run("db", "migrate").succeeded()
     status = embedded.run("db", "status", "--json").succeeded().document
     assert (status["running"], status["stays"], status["current"]) == (True, True, True)
     assert status["pid"] == started["pid"]
     assert embedded.run("db", "stop", "--json").succeeded().document == {"running": False}
-    assert not Path(f"/proc/{started['pid']}").exists()
+    assert not is_alive(started["pid"])
     assert "was not running" in embedded.run("db", "stop").succeeded().err
     embedded.run("db", "reset", "--yes").succeeded()
     assert embedded.run("db", "status", "--json").succeeded().document["version"] is None
 
 
 def _drop(dsn: str, name: str) -> None:
-    import psycopg
-
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(f"drop database if exists {name} with (force)")

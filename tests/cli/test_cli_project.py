@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from conftest import Project
+from conftest import Project, append
 
 LINEAR = "linear_workflow/mathematical_sequence"
 
@@ -91,7 +91,7 @@ def test_doctor_finds_nothing_wrong(served: Project) -> None:
 def test_doctor_names_what_is_wrong_and_goes_on(project: Project, empty_database: str) -> None:
     project.copy_examples()
     (project.root / "handlers/linear.py").unlink()
-    (project.root / f"config/tasks/{LINEAR}.yaml").open("a").write("color: red\n")
+    append(project.root / f"config/tasks/{LINEAR}.yaml", "color: red")
     done = Project(project.root, empty_database).run("doctor")
     assert done.code == 1
     wrong = [line for line in done.out.splitlines() if line.startswith("✗")]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import Project
+from conftest import Project, append, is_alive
 
 LINEAR = "linear_workflow/mathematical_sequence"
 TREE = "tree_workflow/hierarchical_tree"
@@ -64,7 +64,7 @@ def test_a_supervisor_is_started_used_steered_and_stopped(served: Project) -> No
 
 def test_strict_refuses_a_bad_template(served: Project) -> None:
     served.copy_examples()
-    (served.root / f"config/tasks/{LINEAR}.yaml").open("a").write("color: red\n")
+    append(served.root / f"config/tasks/{LINEAR}.yaml", "color: red")
     done = served.run("start", "--strict", TASKER_MP_LOGGING__LEVEL="critical")
     done.failed(2, "--strict", "color")
 
@@ -117,7 +117,7 @@ def test_an_interrupted_demo_takes_everything_with_it(served: Project) -> None:
         os.kill(process.pid, signal.SIGINT)
         assert process.stderr.read().splitlines()[-1] == "interrupted"
     assert process.wait(30) == 130
-    assert not Path(f"/proc/{child}").exists()
+    assert not is_alive(int(child))
 
 
 def _children(pid: int, count: int) -> list[str]:

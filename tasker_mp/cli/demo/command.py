@@ -87,7 +87,8 @@ def _run(
     troubles: list[str] = []
     workers = config.worker.count or os.cpu_count() or 1
     view.stage(f"starting the database, a supervisor and {workers} workers")
-    with bootstrap(config) as system, _quick_stop(system), Client(config=config) as client:
+    # The client first: what is wrong with the database is then told here, as one line.
+    with Client(config=config) as client, bootstrap(config) as system, _quick_stop(system):
         run = Demo(client, system, number, tasks, view.progress)
         for workflow in WORKFLOWS:
             made, trouble = run.run(workflow)

@@ -53,7 +53,7 @@ def _table(reports: Sequence[Report], layout: Sequence[str], *, plain: bool) -> 
         box=None if plain else box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
-        padding=(0, 1, 0, 0),
+        padding=(0, 2 if plain else 1, 0, 0),
         header_style="" if plain else "bold",
     )
     for column in layout:
