@@ -8,6 +8,16 @@ from msgspec import Struct
 from tasker_mp.template.model import StepDefinition
 
 
+class Pace(Struct, eq=False):
+    """How long a kind of step usually takes, in seconds; shared by all entries of the kind."""
+
+    usual: float = 0.0
+
+    def note(self, seconds: float) -> None:
+        """A slow run counts at once and fades; a fast one is one of many."""
+        self.usual = max(seconds, self.usual * 0.9)
+
+
 class Entry(Struct, eq=False):
     """A claimed step. `payload` is its encoded event, kept so that it can be dispatched again."""
 
@@ -20,10 +30,15 @@ class Entry(Struct, eq=False):
     step: StepDefinition
     payload: bytes
     claimed_at: float
+    pace: Pace
+    crashes: int = 0
+    """How often this step has taken its worker down before."""
     worker: int | None = None
     """The index of the worker that it was dispatched to, if any."""
-    sequence: int = 0
+    number: int = 0
     """Its place among the events dispatched to that worker's incarnation, from 1."""
+    expected: float = 0.0
+    """Seconds that its kind usually took when it was dispatched."""
 
 
 class Settled(Struct, eq=False):
@@ -38,6 +53,8 @@ class Settled(Struct, eq=False):
     metadata: bytes = b"null"
     delay: float = 0.0
     run_ns: int = 0
+    crashed: bool = False
+    """Whether the attempt took its worker down."""
 
 
 class InflightTable:

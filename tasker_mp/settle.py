@@ -1,6 +1,8 @@
 """What becomes of a step once its attempt has ended: complete, tried again, or failed for good."""
 
-from msgspec import Struct
+from typing import Protocol
+
+from msgspec import Raw, Struct
 
 from tasker_mp.backoff import delay
 from tasker_mp.inflight import Entry, Settled
@@ -66,11 +68,46 @@ def _delay(entry: Entry, error: StepError, jitter: float) -> float:
     return min(max(error.retry_after, 0.0), policy.max_backoff_ms / 1000)
 
 
-def crash_error(pid: int, reason: str) -> StepError:
-    """The error of the step that was running when its worker died."""
-    return StepError(
-        message=f"worker {pid} died while it ran this step: {reason}",
-        error_type=ErrorType.RETRYABLE_ERROR,
-        error_code="WORKER_CRASHED",
+class Timeout(Protocol):
+    """How far a step went over its deadline."""
+
+    @property
+    def run_seconds(self) -> float: ...
+    @property
+    def limit_seconds(self) -> float: ...
+    @property
+    def rss_bytes(self) -> int: ...
+
+
+def settle_timeout(entry: Entry, timeout: Timeout, stack: str, jitter: float) -> Settled:
+    """The fate of an attempt whose worker was killed over its deadline."""
+    details = {
+        "timeout_seconds": timeout.limit_seconds,
+        "run_seconds": round(timeout.run_seconds, 3),
+        "rss_bytes": timeout.rss_bytes,
+        "stack": stack,
+    }
+    error = StepError(
+        message=f"the step ran for longer than {timeout.limit_seconds:g} s and was killed",
+        error_type=ErrorType.TIMEOUT,
+        error_code="TIMEOUT",
         retryable=True,
+        metadata=Raw(encode(details)),
     )
+    return settle_failure(entry, error, jitter)
+
+
+def settle_crash(entry: Entry, pid: int, reason: str, crash_limit: int) -> Settled:
+    """The fate of the step that was running when its worker died; never a crash loop."""
+    crashes = entry.crashes + 1
+    quarantined = crashes >= crash_limit
+    error = StepError(
+        message=f"worker {pid} died while it ran this step: {reason}",
+        error_type=ErrorType.PERMANENT_ERROR if quarantined else ErrorType.RETRYABLE_ERROR,
+        error_code="QUARANTINED" if quarantined else "WORKER_CRASHED",
+        retryable=not quarantined,
+        metadata=Raw(encode({"crashes": crashes, "crash_limit": crash_limit})),
+    )
+    settled = settle_failure(entry, error, 0.0)
+    settled.crashed = True
+    return settled

@@ -1,7 +1,9 @@
 """The root of the command line: the commands by name, each imported when it is called."""
 
+import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -81,6 +83,8 @@ def _root() -> _Root:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line; the exit code. Every error is on stderr by then, as one line."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a locale without ✓ is no reason to fail
     settings = Settings(json="--json" in arguments, debug="--debug" in arguments)
 
     def call() -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasker_mp.cli.output import say, show, single_line, write_json
+from tasker_mp.cli.output import mark, say, show, single_line, write_json
 from tasker_mp.cli.settings import Settings, command, pass_settings
 from tasker_mp.errors import EngineError
 
@@ -40,7 +40,7 @@ def doctor(settings: Settings) -> int:
     else:
         width = max(len(name) for name, _, _ in results)
         for name, ok, detail in results:
-            show(f"{'✓' if ok else '✗'} {name:<{width}}  {detail}")
+            show(f"{mark(ok)} {name:<{width}}  {detail}")
     wrong = sum(not ok for _, ok, _ in results)
     say(f"{wrong} of {len(results)} checks failed" if wrong else "all is well")
     return 1 if wrong else 0

@@ -4,7 +4,7 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
-from tasker_mp.cli.output import say, show_table, write_json
+from tasker_mp.cli.output import mark, say, show_table, write_json
 from tasker_mp.cli.settings import Settings, group, pass_settings
 from tasker_mp.cli.template import load, note_problems
 
@@ -64,8 +64,7 @@ def check_handlers(config: "Config", templates: "list[Template]") -> "list[Handl
 
 
 def _row(check: "HandlerCheck") -> tuple[object, ...]:
-    mark = "✗" if check.problem else "✓"
-    return (mark, check.step, _named(check), check.template, check.problem)
+    return (mark(check.problem is None), check.step, _named(check), check.template, check.problem)
 
 
 def _named(check: "HandlerCheck") -> str:

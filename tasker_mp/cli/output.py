@@ -158,6 +158,15 @@ def single_line(text: str, limit: int | None = None) -> str:
     return line if limit is None or len(line) <= limit else f"{line[: limit - 1]}…"
 
 
+def mark(ok: bool) -> str:
+    """A tick or a cross, as words where the locale has neither."""
+    try:
+        "✓✗".encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return "ok" if ok else "WRONG"
+    return "✓" if ok else "✗"
+
+
 def short_json(value: object, limit: int = 300) -> str:
     """A value on one line; of an object with a `result`, that alone."""
     if isinstance(value, dict) and "result" in value:

@@ -23,6 +23,7 @@ class ClaimedStep(NamedTuple):
     template_id: int
     name: str
     attempt: int
+    crashes: int
     claim_id: int
     correlation_id: bytes | None
     context: bytes
@@ -99,6 +100,7 @@ class Store:
             payloads=json_array(s.payload for s in batch),
             metadata=json_array(s.metadata for s in batch),
             delays=array_literal(s.delay for s in batch),
+            crashed=array_literal(s.crashed for s in batch),
             capacity=capacity,
             released=array_literal(released) if released else None,
         )

@@ -38,6 +38,7 @@ class Collector:
                 self._statistics.duplicate_completions += 1
                 continue
             settled = settle(entry, _decode(record.payload), random.uniform(-1, 1))  # noqa: S311
+            entry.pace.note(settled.run_ns / 1e9)
             self._statistics.queue.add((now - entry.claimed_at) * 1000 - settled.run_ns / 1e6)
             self.add(settled)
             accepted += 1

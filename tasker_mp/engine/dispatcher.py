@@ -78,6 +78,8 @@ class Dispatcher:
             step=spec.step,
             payload=encode(event),
             claimed_at=now,
+            pace=spec.pace,
+            crashes=step.crashes,
         )
 
     def dispatch(self, workers: Sequence[Recipient]) -> None:

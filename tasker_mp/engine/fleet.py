@@ -7,9 +7,11 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import psutil
 import structlog
 
-from tasker_mp.engine.worker_process import Wiring, WorkerProcess
+from tasker_mp.engine.watchdog import TICK, Overdue, Watchdog
+from tasker_mp.engine.worker_process import Condemned, Wiring, WorkerProcess
 from tasker_mp.engine.zygote_process import ZygoteProcess
 from tasker_mp.errors import EngineError, TransportError
 from tasker_mp.inflight import Entry
@@ -20,6 +22,7 @@ log = structlog.get_logger("tasker_mp.fleet")
 
 _YOUNG_DEATHS_LIMIT = 5
 _KILL_LIMIT = 5.0
+_STACK_SECONDS = 0.03
 
 
 class Death(NamedTuple):
@@ -30,12 +33,16 @@ class Death(NamedTuple):
     records: list[Record]
     started: list[Entry]
     unstarted: list[Entry]
+    condemned: Condemned | None = None
+    stack: str = ""
 
 
 class Listener(NamedTuple):
-    """Who is told, from the event loop: results, deaths, a fresh worker, the end of the fleet."""
+    """Who is told, from the event loop: results, deaths, steps taken back from a slow worker, a
+    fresh worker, the end of the fleet."""
 
     on_results: Callable[[list[Record]], None]
+    on_revoked: Callable[[list[Entry]], None]
     on_death: Callable[[Death], None]
     on_fresh: Callable[[], None]
     on_failure: Callable[[BaseException], None]
@@ -45,7 +52,12 @@ class Fleet:
     """`workers` by index; an index keeps its number over its incarnations."""
 
     def __init__(
-        self, settings: WorkerSettings, count: int, depth: int, listener: Listener
+        self,
+        settings: WorkerSettings,
+        count: int,
+        depth: int,
+        timeout: float,
+        listener: Listener,
     ) -> None:
         self._settings = settings
         self.count = count
@@ -56,6 +68,7 @@ class Fleet:
         self._zygote_lock = asyncio.Lock()
         self._repairs: set[asyncio.Task[None]] = set()
         self._young_deaths = 0
+        self._watchdog = Watchdog(timeout)
         self._stopping = False
         self._buried = asyncio.Event()
         self.workers: dict[int, WorkerProcess] = {}
@@ -159,8 +172,9 @@ class Fleet:
         self.last_exits[worker.index] = reason
         self.restarts[worker.index] = self.restarts.get(worker.index, 0) + 1
         del self.workers[worker.index]
+        death = Death(worker, reason, records, started, unstarted, worker.condemned, worker.stack())
         worker.close()
-        return Death(worker, reason, records, started, unstarted)
+        return death
 
     def _on_zygote_death(self) -> None:
         assert self._zygote is not None
@@ -181,6 +195,32 @@ class Fleet:
             worker.reclaim()
         if not worker.stalled:
             asyncio.get_running_loop().remove_reader(worker.credit_fileno())
+
+    async def watch(self) -> None:
+        """Enforce deadlines, and let nothing wait behind a slow step; for ever."""
+        while True:
+            await asyncio.sleep(TICK)
+            if any(worker.request_fill for worker in self.workers.values()):
+                self._look(time.monotonic())
+
+    def _look(self, now: float) -> None:
+        workers = list(self.workers.values())
+        for overdue in self._watchdog.look(workers, now):
+            self._condemn(overdue)
+        for worker in workers:
+            if worker.stuck and (entries := worker.revoke()):
+                self._listener.on_revoked(entries)
+
+    def _condemn(self, overdue: Overdue) -> None:
+        """Have the worker write its stack, and kill it a moment later."""
+        worker, entry, run, limit = overdue
+        log.warning("deadline passed", step=entry.name, pid=worker.pid, limit=limit)
+        worker.condemn(Condemned(entry, run, limit, _rss(worker)))
+        asyncio.get_running_loop().call_later(_STACK_SECONDS, self._execute, worker)
+
+    def _execute(self, worker: WorkerProcess) -> None:
+        if self.workers.get(worker.index) is worker:
+            worker.execute()
 
     # -- repairing ----------------------------------------------------------------------------
 
@@ -265,6 +305,13 @@ def _last_words(worker: WorkerProcess) -> list[Record]:
     except TransportError as error:
         log.error("last results of a dead worker dropped", pid=worker.pid, error=str(error))
         return []
+
+
+def _rss(worker: WorkerProcess) -> int:
+    try:
+        return int(worker.usage.memory_info().rss)
+    except psutil.Error:
+        return 0
 
 
 def _dead_child() -> int | None:

@@ -10,6 +10,7 @@ here pass them on.
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
@@ -27,8 +28,8 @@ from tasker_mp.engine.queues import QueueOrder
 from tasker_mp.engine.retry_clock import RetryClock
 from tasker_mp.engine.specs import SpecCache
 from tasker_mp.engine.statistics import Statistics
-from tasker_mp.inflight import InflightTable, Settled
-from tasker_mp.settle import crash_error, settle_failure
+from tasker_mp.inflight import Entry, InflightTable, Settled
+from tasker_mp.settle import settle_crash, settle_timeout
 from tasker_mp.states import StepState
 from tasker_mp.transport.interface import Record
 
@@ -55,6 +56,7 @@ class Pipeline:
         self.queues = QueueOrder(namespaces)
         self.fleet: Fleet | None = None
         self._max_in_flight = config.worker.max_in_flight
+        self._crash_limit = config.steps.crash_limit
         self._claims = claims
         self._lanes = [Lane(session) for session in lanes]
         self._retries = retries
@@ -152,12 +154,23 @@ class Pipeline:
         )
         self.on_results(death.records)
         for entry in death.started:
-            self.statistics.crashed += 1
             self.inflight.settle(entry.event_id)
-            error = crash_error(death.worker.pid, death.reason)
-            self._settle(settle_failure(entry, error, 0.0))
-        self._dispatcher.requeue(death.unstarted)
+            self._settle(self._fate(entry, death))
+        self.on_revoked(death.unstarted)
+
+    def on_revoked(self, entries: list[Entry]) -> None:
+        """Steps that a worker has not started: another one gets them."""
+        self._dispatcher.requeue(entries)
         self.dispatch()
+
+    def _fate(self, entry: Entry, death: Death) -> Settled:
+        if death.condemned is not None:
+            self.statistics.timed_out += 1
+            return settle_timeout(entry, death.condemned, death.stack, random.uniform(-1, 1))  # noqa: S311
+        self.statistics.crashed += 1
+        settled = settle_crash(entry, death.worker.pid, death.reason, self._crash_limit)
+        self.statistics.quarantined += entry.crashes + 1 >= self._crash_limit
+        return settled
 
     def _settle(self, settled: Settled) -> None:
         self._collector.add(settled)

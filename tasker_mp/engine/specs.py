@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from tasker_mp.inflight import Pace
 from tasker_mp.messages import StepSpec, encode
 from tasker_mp.template.model import StepDefinition, from_json
 
@@ -9,6 +10,7 @@ from tasker_mp.template.model import StepDefinition, from_json
 class CachedSpec(NamedTuple):
     encoded: bytes
     step: StepDefinition
+    pace: Pace
 
 
 class SpecCache:
@@ -27,6 +29,7 @@ class SpecCache:
             step.name: CachedSpec(
                 encode(StepSpec(template.namespace_name, template.name, template.version, step)),
                 step,
+                Pace(),
             )
             for step in template.steps
         }

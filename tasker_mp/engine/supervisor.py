@@ -66,8 +66,13 @@ class Supervisor:
             self._worker_settings(templates),
             config.worker.count or os.cpu_count() or 1,
             _RING_DEPTH,
+            config.steps.timeout,
             Listener(
-                self.pipeline.on_results, self.pipeline.on_death, self.pipeline.dispatch, self._fail
+                on_results=self.pipeline.on_results,
+                on_revoked=self.pipeline.on_revoked,
+                on_death=self.pipeline.on_death,
+                on_fresh=self.pipeline.dispatch,
+                on_failure=self._fail,
             ),
         )
         self.announcements = Announcements(dsn)
@@ -134,7 +139,8 @@ class Supervisor:
 
     def _start_loops(self) -> None:
         loops = self.pipeline.loops()
-        loops += [self._retries.run(), self._lease_loop(), self._poll_loop(), self._child_loop()]
+        loops += [self._retries.run(), self.fleet.watch()]
+        loops += [self._lease_loop(), self._poll_loop(), self._child_loop()]
         if self.config.worker.mode != "polling":
             loops.append(self.announcements.follow(self.pipeline.note_work, self._poll))
         for loop in loops:

@@ -2,37 +2,54 @@
 
 import os
 import signal
-import time
 
 import psutil
+from msgspec import Struct
 
 from tasker_mp import transport
 from tasker_mp.engine.zygote_process import exit_reason
 from tasker_mp.inflight import Entry
 from tasker_mp.transport.interface import Channel, Record
+from tasker_mp.worker.gate import Gate
 from tasker_mp.worker.page import WorkerPage, create_page
-from tasker_mp.worker.settings import EXIT_EVENT, ForkRequest, WorkerSettings
+from tasker_mp.worker.settings import EXIT_EVENT, STACK_SIGNAL, ForkRequest, WorkerSettings
+
+_QUEUED_SECONDS = 0.1
+"""A worker is sent no more than it usually runs in this time: what waits in its ring is late."""
+_STACK_BYTES = 8192
+
+
+class Condemned(Struct, frozen=True):
+    """A worker that is being killed over the step that it runs."""
+
+    entry: Entry
+    run_seconds: float
+    limit_seconds: float
+    rss_bytes: int
 
 
 class Wiring:
-    """The channels and the page of an incarnation that is about to be forked."""
+    """The channels, page, gate and stack file of an incarnation that is about to be forked."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         sizes = (settings.capacity_bytes, settings.max_payload_bytes)
         self.requests: Channel = transport.open_channel(settings.transport, *sizes)
         self.results: Channel = transport.open_channel(settings.transport, *sizes)
         self.page_fd = create_page()
+        self.gate_fd = Gate.create()
+        self.stack_fd = os.memfd_create("tasker-mp-stack", os.MFD_CLOEXEC)
 
     def fork_request(self, index: int, epoch: int) -> tuple[ForkRequest, list[int]]:
         request_fds = self.requests.fds("reader")
         result_fds = self.results.fds("writer")
         request = ForkRequest(index, epoch, len(request_fds), len(result_fds))
-        return request, [*request_fds, *result_fds, self.page_fd]
+        return request, [*request_fds, *result_fds, self.page_fd, self.gate_fd, self.stack_fd]
 
     def close(self) -> None:
         self.requests.close()
         self.results.close()
-        os.close(self.page_fd)
+        for fd in (self.page_fd, self.gate_fd, self.stack_fd):
+            os.close(fd)
 
 
 class WorkerProcess:
@@ -43,23 +60,31 @@ class WorkerProcess:
         self.epoch = epoch
         self.pid = pid
         self.pidfd = os.pidfd_open(pid)
-        self.started_at = time.monotonic()
         self.processed = 0
         self.failed = 0
         self.exiting = False
+        self.stuck = False
+        self.condemned: Condemned | None = None
         self.usage = psutil.Process(pid)
         self._depth = depth
         self._requests = wiring.requests.writer()
         self.results = wiring.results.reader()
         self.page = WorkerPage(wiring.page_fd)
+        self._gate = Gate(os.dup(wiring.gate_fd))
+        self._stack_fd = os.dup(wiring.stack_fd)
         wiring.close()  # each side has its own descriptors by now
         self._sent: dict[bytes, Entry] = {}
-        self._sequence = 0
+        self._queued_seconds = 0.0
+        self._number = 0
+
+    # -- dispatch -----------------------------------------------------------------------------
 
     @property
     def room(self) -> int:
-        """How many more events may wait in its ring: bounded, so few wait behind a slow one."""
-        return 0 if self.exiting else self._depth - len(self._sent)
+        """How many more events it may be sent: few, so that hardly any waits behind a slow one."""
+        if self.exiting or self.stuck or self._queued_seconds > _QUEUED_SECONDS:
+            return 0
+        return self._depth - len(self._sent)
 
     @property
     def request_fill(self) -> float:
@@ -67,12 +92,14 @@ class WorkerProcess:
         return len(self._sent) / self._depth
 
     def send(self, entry: Entry) -> bool:
-        """Stage an event; False where its ring has no room now."""
-        if not self._put(entry.event_id, entry.payload):
+        """Stage an event; False where its ring has no room now, or it has enough to do."""
+        if self._queued_seconds > _QUEUED_SECONDS or not self._put(entry.event_id, entry.payload):
             return False
-        self._sequence += 1
+        self._number += 1
         entry.worker = self.index
-        entry.sequence = self._sequence
+        entry.number = self._number
+        entry.expected = entry.pace.usual
+        self._queued_seconds += entry.expected
         self._sent[entry.event_id] = entry
         return True
 
@@ -96,27 +123,79 @@ class WorkerProcess:
     def reclaim(self) -> None:
         self._requests.reclaim()
 
+    # -- results ------------------------------------------------------------------------------
+
     def drain(self) -> list[Record]:
         """The results that it has published and nobody has read yet."""
         records = self.results.drain()
         for record in records:
-            self._sent.pop(record.event_id, None)
+            self._forget(record.event_id)
         self.processed += len(records)
+        if records:
+            self.stuck = False
         return records
 
+    def _forget(self, event_id: bytes) -> None:
+        entry = self._sent.pop(event_id, None)
+        if entry is not None:
+            self._queued_seconds -= entry.expected
+        if not self._sent:
+            self._queued_seconds = 0.0  # no rounding errors are kept
+
     def running(self) -> Entry | None:
-        """The event in its handler now: the latest started one, if it has no result yet."""
+        """The event in its handler now, as its page has it."""
+        number = self.page.started
+        if number == self.page.finished:
+            return None
+        return next((e for e in self._sent.values() if e.number == number), None)
+
+    def revoke(self) -> list[Entry]:
+        """Take back what it has not started; nothing where it is starting something just now."""
+        if len(self._sent) <= 1 or not self._gate.try_take():
+            return []
         started = self.page.started
-        return next((e for e in self._sent.values() if e.sequence == started), None)
+        self.page.revoke(self._number)
+        self._gate.give()
+        entries = [entry for entry in self._sent.values() if entry.number > started]
+        for entry in entries:
+            self._forget(entry.event_id)
+        return entries
 
     def split_outstanding(self) -> tuple[list[Entry], list[Entry]]:
-        """What has no result, after the final drain: (started, not started), in order."""
-        started = self.page.started
-        entries = list(self._sent.values())
-        return (
-            [entry for entry in entries if entry.sequence <= started],
-            [entry for entry in entries if entry.sequence > started],
-        )
+        """What has no result, after the final drain: (running at its death, all others), in order.
+
+        A step that had ended and whose result was not published yet is among the others: it did
+        not bring the worker down.
+        """
+        running = self.running()
+        others = [entry for entry in self._sent.values() if entry is not running]
+        return ([running] if running else []), others
+
+    # -- death --------------------------------------------------------------------------------
+
+    def condemn(self, condemned: Condemned) -> None:
+        """Prepare to kill it over a step: have it write its stack."""
+        self.condemned = condemned
+        self._signal(STACK_SIGNAL)
+
+    def execute(self) -> None:
+        """Kill it, if it still runs the step that it was condemned for.
+
+        The gate is taken and kept, so that it cannot start another one in between.
+        """
+        condemned = self.condemned
+        if condemned is None:
+            return
+        if self._gate.try_take():
+            if self.running() is condemned.entry:
+                self.kill()
+                return
+            self._gate.give()
+        self.condemned = None
+
+    def stack(self) -> str:
+        """The Python stacks that it wrote when it was condemned; may be empty."""
+        return os.pread(self._stack_fd, _STACK_BYTES, 0).decode(errors="replace")
 
     def ask_to_exit(self) -> None:
         """Stage the exit record: the worker finishes what it has and leaves."""
@@ -127,14 +206,17 @@ class WorkerProcess:
             self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to the worker's process group, by its leader."""
-        for send in (os.killpg, os.kill):
-            try:
-                send(self.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-            else:
-                return
+        """SIGKILL to the worker's process group: the worker and what its handler forked."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:  # it has not made its group yet
+            self._signal(signal.SIGKILL)
+
+    def _signal(self, signum: signal.Signals) -> None:
+        try:
+            signal.pidfd_send_signal(self.pidfd, signum)
+        except ProcessLookupError:
+            return
 
     def reap(self) -> str:
         """Collect the exit status of the dead worker; how it ended, in words."""
@@ -146,6 +228,8 @@ class WorkerProcess:
 
     def close(self) -> None:
         os.close(self.pidfd)
+        os.close(self._stack_fd)
+        self._gate.close()
         self.page.close()
         self._requests.close()
         self.results.close()

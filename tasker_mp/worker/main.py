@@ -4,7 +4,7 @@ import asyncio
 import select
 import time
 from collections.abc import Coroutine
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -13,6 +13,7 @@ from tasker_mp.errors import EngineError, HandlerLoadError
 from tasker_mp.handler import StepHandler, invoke
 from tasker_mp.messages import (
     StepError,
+    StepEvent,
     StepOutcome,
     StepSpec,
     encode,
@@ -22,6 +23,7 @@ from tasker_mp.messages import (
 from tasker_mp.registry import HandlerRegistry
 from tasker_mp.result import ErrorType
 from tasker_mp.transport.interface import Reader, Record, Writer
+from tasker_mp.worker.gate import Gate
 from tasker_mp.worker.page import WorkerPage
 from tasker_mp.worker.settings import EXIT_EVENT
 
@@ -29,13 +31,24 @@ _PUBLISH_AFTER_NS = 200_000
 """A wake-up costs the supervisor more than a result: hold results back this long, unless idle."""
 
 _JOBS_KEPT = 10_000
+_UNKNOWN_NS = 1_000_000_000
 
 
-class _Job(NamedTuple):
-    """What a template says about a step, and the handler that it names or why there is none."""
+class _Job:
+    """What a template says about a step, the handler or why there is none, and how long it takes.
 
-    spec: StepSpec
-    handler: StepHandler | HandlerLoadError
+    A step never seen is expected to be slow.
+    """
+
+    def __init__(self, spec: StepSpec, handler: StepHandler | HandlerLoadError) -> None:
+        self.spec = spec
+        self.handler = handler
+        self.usual_ns = _UNKNOWN_NS
+
+    def note(self, run_ns: int) -> int:
+        """`run_ns`, with its part in what is usual: a slow run counts at once, and fades."""
+        self.usual_ns = max(run_ns, self.usual_ns - (self.usual_ns >> 3))
+        return run_ns
 
 
 class Worker:
@@ -46,17 +59,19 @@ class Worker:
         requests: Reader,
         results: Writer,
         page: WorkerPage,
+        gate: Gate,
         registry: HandlerRegistry,
         max_payload_bytes: int,
     ) -> None:
         self._requests = requests
         self._results = results
         self._page = page
+        self._gate = gate
         self._registry = registry
         self._max_payload = max_payload_bytes
         self._jobs: dict[bytes, _Job] = {}
         self._runner: asyncio.Runner | None = None
-        self._count = 0
+        self._number = 0
         self._published_ns = 0
 
     def run(self) -> None:
@@ -76,24 +91,36 @@ class Worker:
             self._publish()
 
     def _perform(self, record: Record) -> None:
-        """Run one event and stage its result."""
-        self._count += 1
+        """Run one event and stage its result, unless the event was revoked."""
+        self._number += 1
+        event = event_decoder.decode(record.payload)
+        job = self._job(bytes(event.spec))
+        if job.usual_ns > _PUBLISH_AFTER_NS:
+            self._publish()  # earlier results do not wait for this step
         started = time.monotonic_ns()
-        self._page.mark_started(self._count, started)
-        outcome = self._outcome(record)
+        if not self._start(started):
+            return
+        outcome = self._outcome(record.event_id, event, job)
         finished = time.monotonic_ns()
-        outcome.run_ns = finished - started
+        outcome.run_ns = job.note(finished - started)
         self._put(record.event_id, encode(outcome))
-        self._page.mark_finished(self._count)
+        self._page.mark_finished(self._number)
         if finished - self._published_ns > _PUBLISH_AFTER_NS:
             self._publish(finished)
 
-    def _outcome(self, record: Record) -> StepOutcome:
-        event = event_decoder.decode(record.payload)
-        job = self._job(bytes(event.spec))
+    def _start(self, now_ns: int) -> bool:
+        """Say that the event starts; False where the supervisor has taken it back."""
+        self._gate.take()
+        mine = self._number > self._page.revoked
+        if mine:
+            self._page.mark_started(self._number, now_ns)
+        self._gate.give()
+        return mine
+
+    def _outcome(self, event_id: bytes, event: StepEvent, job: _Job) -> StepOutcome:
         if isinstance(job.handler, HandlerLoadError):
             return _no_handler(job.spec.step.handler.callable, job.handler)
-        context = StepContext.from_event(record.event_id, event, job.spec)
+        context = StepContext.from_event(event_id, event, job.spec)
         method = job.spec.step.handler.method
         return invoke(job.handler, method, context, self._run_async, self._max_payload)
 

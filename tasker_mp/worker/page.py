@@ -1,4 +1,4 @@
-"""A worker's status page: a few 8-byte counters that it stores and the supervisor reads."""
+"""A worker's status page: a few 8-byte counters that it and the supervisor tell each other."""
 
 import mmap
 import os
@@ -6,12 +6,13 @@ from typing import Final
 
 PAGE_BYTES: Final = 4096
 
-# Slots, in units of 8 bytes. Each has one writer, the worker, and is stored in one aligned store,
-# so a reader sees an old value or a new one and never a torn one.
-_STARTED: Final = 0  # events of this incarnation that have entered a handler
-_FINISHED: Final = 1  # events whose result has been written to the result ring
+# Slots, in units of 8 bytes. Each has one writer, and is stored in one aligned store, so a reader
+# sees an old value or a new one and never a torn one. Events are numbered from 1, as dispatched.
+_STARTED: Final = 0  # the latest event that has entered a handler
+_FINISHED: Final = 1  # the latest event whose result has been staged for the result ring
 _BUSY_SINCE: Final = 2  # monotonic nanoseconds when the running step started; 0 while idle
 _READY: Final = 3  # 1 once the worker waits for its first event
+_REVOKED: Final = 8  # by the supervisor, on a cache line of its own: skip events up to this one
 
 
 def create_page() -> int:
@@ -22,23 +23,30 @@ def create_page() -> int:
 
 
 class WorkerPage:
-    """The page mapped into this process; only the worker itself maps it writable."""
+    """The page mapped into this process."""
 
-    def __init__(self, fd: int, *, writable: bool = False) -> None:
-        protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
-        self._map = mmap.mmap(fd, PAGE_BYTES, mmap.MAP_SHARED, protection)
+    def __init__(self, fd: int) -> None:
+        self._map = mmap.mmap(fd, PAGE_BYTES, mmap.MAP_SHARED)
         self._slots = memoryview(self._map).cast("Q")
 
     def mark_ready(self) -> None:
         self._slots[_READY] = 1
 
-    def mark_started(self, count: int, now_ns: int) -> None:
+    def mark_started(self, number: int, now_ns: int) -> None:
         self._slots[_BUSY_SINCE] = now_ns
-        self._slots[_STARTED] = count
+        self._slots[_STARTED] = number
 
-    def mark_finished(self, count: int) -> None:
-        self._slots[_FINISHED] = count
+    def mark_finished(self, number: int) -> None:
+        self._slots[_FINISHED] = number
         self._slots[_BUSY_SINCE] = 0
+
+    def revoke(self, number: int) -> None:
+        """Take back every event up to `number` that has not started; with the gate held."""
+        self._slots[_REVOKED] = number
+
+    @property
+    def revoked(self) -> int:
+        return self._slots[_REVOKED]
 
     @property
     def ready(self) -> bool:

@@ -1,5 +1,6 @@
 """What the supervisor tells the zygote and its workers when it starts them."""
 
+import signal
 from typing import Final
 
 from msgspec import Struct
@@ -8,6 +9,9 @@ from tasker_mp.template.model import HandlerDefinition
 
 EXIT_EVENT: Final = bytes(16)
 """The event id of the record that asks a worker to finish what it has and exit."""
+
+STACK_SIGNAL: Final = signal.SIGUSR2
+"""Asks a worker to write its Python stacks to the stack file."""
 
 
 class WorkerSettings(Struct, frozen=True):
@@ -25,7 +29,7 @@ class WorkerSettings(Struct, frozen=True):
 
 
 class ForkRequest(Struct, frozen=True):
-    """Asks for a worker; its descriptors follow: requests, results, then the status page."""
+    """Asks for a worker; its descriptors follow: requests, results, page, gate, stack file."""
 
     index: int
     epoch: int

@@ -6,6 +6,7 @@ A worker is forked twice, so that it is the supervisor's child (a subreaper's or
 is the supervisor's to see, whatever becomes of the zygote.
 """
 
+import faulthandler
 import gc
 import logging
 import os
@@ -20,9 +21,11 @@ import msgspec
 from tasker_mp import process, transport
 from tasker_mp.errors import HandlerLoadError
 from tasker_mp.registry import HandlerRegistry
+from tasker_mp.worker.gate import Gate
 from tasker_mp.worker.main import Worker
 from tasker_mp.worker.page import WorkerPage
 from tasker_mp.worker.settings import (
+    STACK_SIGNAL,
     ForkedWorker,
     ForkRequest,
     WorkerSettings,
@@ -117,6 +120,8 @@ def _become_worker(
         _await_adoption(settings.supervisor_pid)
         process.set_title(f"worker {request.index} of {settings.worker_id}")
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Written in the signal handler itself, so it works whatever the interpreter is doing.
+        faulthandler.register(STACK_SIGNAL, file=fds[-1], all_threads=True)
         _worker(request, fds, settings, registry).run()
         status = 0
     except BaseException:
@@ -146,7 +151,8 @@ def _worker(
     return Worker(
         transport.attach_reader(settings.transport, fds[:results_at], *sizes),
         transport.attach_writer(settings.transport, fds[results_at:page_at], *sizes),
-        WorkerPage(fds[page_at], writable=True),
+        WorkerPage(fds[page_at]),
+        Gate(fds[page_at + 1]),
         registry,
         settings.max_payload_bytes,
     )

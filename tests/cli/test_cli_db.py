@@ -2,13 +2,15 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import Project, is_alive
+from conftest import Project, is_alive, wait_until
 from psycopg.conninfo import make_conninfo
 
 from tasker_mp.db.embedded import EmbeddedServer
@@ -80,6 +82,19 @@ def test_the_embedded_server_starts_stays_and_stops(embedded: Project) -> None:
     assert "was not running" in embedded.run("db", "stop").succeeded().err
     embedded.run("db", "reset", "--yes").succeeded()
     assert embedded.run("db", "status", "--json").succeeded().document["version"] is None
+
+
+def test_a_supervisor_ended_while_it_starts_leaves_no_server(embedded: Project) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tasker_mp", "start"],
+        cwd=embedded.root,
+        env=embedded.environment(TASKER_MP_LOGGING__LEVEL="critical"),
+    )
+    pid_file = embedded.root / ".tasker/postgres/postmaster.pid"
+    assert wait_until(pid_file.exists, 30)
+    process.terminate()
+    process.wait(30)
+    assert not EmbeddedServer(embedded.root).status().running
 
 
 def _drop(dsn: str, name: str) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import Project, append, is_alive
+from conftest import Project, append, is_alive, wait_until
 
 LINEAR = "linear_workflow/mathematical_sequence"
 TREE = "tree_workflow/hierarchical_tree"
@@ -113,16 +113,13 @@ def test_an_interrupted_demo_takes_everything_with_it(served: Project) -> None:
     assert process.stderr is not None
     with process.stderr:
         assert "starting" in process.stderr.readline()
-        (child,) = _children(process.pid, 1)
+        assert wait_until(lambda: bool(_children(process.pid)), 30)
+        (child,) = _children(process.pid)
         os.kill(process.pid, signal.SIGINT)
         assert process.stderr.read().splitlines()[-1] == "interrupted"
     assert process.wait(30) == 130
     assert not is_alive(int(child))
 
 
-def _children(pid: int, count: int) -> list[str]:
-    """The processes that it has started, once there are that many."""
-    while True:
-        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        if len(found) >= count:
-            return found
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

@@ -184,7 +184,9 @@ async def test_a_resolved_ancestor_gives_its_result_and_one_without_is_left_out(
     )
     execute(database, update, '{"by":"hand"}', 1)
     execute(database, update, None, 2)
-    execute(database, "update tasker.steps set state = 'enqueued', waiting_on = 0 where step_no = 3")
+    execute(
+        database, "update tasker.steps set state = 'enqueued', waiting_on = 0 where step_no = 3"
+    )
     execute(database, "select tasker.send_ready(array[%s::uuid], array[3])", task)
     async with opened(database) as [store]:
         [step] = await claim(store)

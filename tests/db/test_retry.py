@@ -59,7 +59,9 @@ async def test_the_next_attempt_is_charged_and_may_succeed(each_database: str) -
             [step] = await claim(store)
             assert step.attempt == attempt
             await finish(store, again(step))
-            stored = "select error ->> 'message', result is null from tasker.steps where step_no = 1"
+            stored = (
+                "select error ->> 'message', result is null from tasker.steps where step_no = 1"
+            )
             assert rows(each_database, stored) == [("later", True)]
             await store.promote_due()
         [step] = await claim(store)

@@ -1,14 +1,14 @@
 -- A step as the supervisor needs it: who it is, under which event, and what the handler gets.
 create type tasker.claimed_step as (
     task_uuid uuid, step_no integer, event_id uuid, template_id integer, name text,
-    attempt integer, claim_id bigint, correlation_id uuid, context json, dependencies json);
+    attempt integer, crashes integer, claim_id bigint, correlation_id uuid, context json, dependencies json);
 
 -- Claimed steps with their task's context and their ancestors' results (primary keys only).
 -- The dependencies are joined as text: nothing is parsed, and integers stay exact.
 create function tasker.hydrate(p_tasks uuid[], p_nos integer[], p_claim bigint)
 returns setof tasker.claimed_step
 language sql stable as $$
-    select s.task_uuid, s.step_no, s.event_id, s.template_id, s.name, s.attempts, p_claim,
+    select s.task_uuid, s.step_no, s.event_id, s.template_id, s.name, s.attempts, s.crashes, p_claim,
            t.correlation_id, t.context,
            case when s.ancestors = '{}' then '{}'::json else (
                select ('{' || coalesce(string_agg(to_json(a.name)::text || ':' || a.result::text,

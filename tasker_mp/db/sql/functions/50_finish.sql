@@ -2,7 +2,8 @@
 --
 -- Arrays and the elements of the JSON arrays are parallel, one place a result. p_states is
 -- complete, waiting_for_retry (due in p_delays seconds) or error; p_payloads holds the result of a
--- complete step and the error of any other. Each is guarded by event and state.
+-- complete step and the error of any other; p_crashed, whether the attempt took its worker down.
+-- Each is guarded by event and state.
 --
 -- Returns only what the caller must act on, by `kind`:
 --   step   a child that became ready, claimed for p_owner (at most p_capacity), hydrated
@@ -15,11 +16,13 @@
 -- so a child never comes before its parent. Plans: see tasker.claim_steps.
 create function tasker.finish_steps(
     p_owner uuid, p_tasks uuid[], p_nos integer[], p_events uuid[], p_states tasker.step_state[],
-    p_payloads json, p_metadata json, p_delays double precision[], p_capacity integer,
+    p_payloads json, p_metadata json, p_delays double precision[], p_crashed boolean[],
+    p_capacity integer,
     p_released bigint[])
 returns table (
     kind text, task_uuid uuid, step_no integer, event_id uuid, template_id integer, name text,
-    attempt integer, claim_id bigint, correlation_id uuid, context json, dependencies json)
+    attempt integer, crashes integer, claim_id bigint, correlation_id uuid, context json,
+    dependencies json)
 language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
@@ -43,11 +46,12 @@ begin
             error = case when i.state <> 'complete' then i.payload end,
             metadata = case when json_typeof(i.metadata) <> 'null' then i.metadata end,
             finished_at = v_now,
+            crashes = s.crashes + i.crashed::integer,
             due_at = case when i.state = 'waiting_for_retry'
                           then v_now + make_interval(secs => i.delay) end
-        from rows from (unnest(p_tasks, p_nos, p_events, p_states, p_delays),
+        from rows from (unnest(p_tasks, p_nos, p_events, p_states, p_delays, p_crashed),
                         json_array_elements(p_payloads), json_array_elements(p_metadata))
-            i(task_uuid, step_no, event_id, state, delay, payload, metadata)
+            i(task_uuid, step_no, event_id, state, delay, crashed, payload, metadata)
         where s.task_uuid = i.task_uuid and s.step_no = i.step_no
           and s.event_id = i.event_id and s.state = 'in_progress'
           and i.step_no between 1 and 1048575
@@ -128,7 +132,7 @@ begin
     -- 3. The tasks that may have ended: all sinks complete, or nothing left that can move.
     if v_quiet is not null then
         return query select 'task', e.task_uuid, null::integer, null::uuid, null::integer,
-                            e.state::text, null::integer, null::bigint, null::uuid,
+                            e.state::text, null::integer, null::integer, null::bigint, null::uuid,
                             null::json, null::json
                      from tasker.settle_tasks(v_quiet, v_sinks, v_failed, v_now) e;
     end if;
@@ -138,7 +142,7 @@ begin
     end if;
     if cardinality(p_events) > coalesce(cardinality(v_events), 0) then
         return query select 'stale', null::uuid, null::integer, e.event_id, null::integer,
-                            null::text, null::integer, null::bigint, null::uuid,
+                            null::text, null::integer, null::integer, null::bigint, null::uuid,
                             null::json, null::json
                      from unnest(p_events) e(event_id)
                      where e.event_id <> all (coalesce(v_events, '{}'));

@@ -65,6 +65,8 @@ create table tasker.steps (
     -- Parents that are not complete yet; counted down as they finish.
     waiting_on  integer           not null,
     attempts    integer           not null default 0,
+    -- Attempts that took their worker down.
+    crashes     integer           not null default 0,
     state       tasker.step_state not null,
     -- The fence: a result is accepted only under the event of the latest claim.
     event_id    uuid,
