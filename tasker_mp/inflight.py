@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+import msgspec
 from msgspec import Struct
 
 from tasker_mp.template.model import StepDefinition
@@ -30,7 +31,7 @@ class Entry(Struct, eq=False):
     step: StepDefinition
     payload: bytes
     claimed_at: float
-    pace: Pace
+    pace: Pace = msgspec.field(default_factory=Pace)
     crashes: int = 0
     """How often this step has taken its worker down before."""
     worker: int | None = None

@@ -70,8 +70,11 @@ encode = _encoder.encode
 def encode_result(value: object) -> Raw:
     """A handler's value as JSON; `UnencodableResultError` where JSON cannot carry it exactly.
 
-    `msgspec` turns NaN and infinities into null without a word, so those are looked for first.
+    `msgspec` turns NaN and infinities into null without a word, so those are looked for; and bytes
+    into Base64 text, which the next step would take for what it was given.
     """
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        raise UnencodableResultError(f"{type(value).__name__} is not a JSON type: return text")
     try:
         encoded = _encoder.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:

@@ -14,9 +14,10 @@ import msgspec
 from tasker_mp.config import Config, load_config
 from tasker_mp.control import Command, ask
 from tasker_mp.engine.runtime import RuntimeDirectory
-from tasker_mp.errors import EngineError, UnreachableError
+from tasker_mp.errors import EngineError, InvalidInputError, UnreachableError
 
 _READY = b"ready\n"
+_ERRORS = {kind.exit_code: kind for kind in (InvalidInputError, UnreachableError)}
 _STOP_MARGIN = 15.0
 
 
@@ -48,9 +49,8 @@ class System:
         if self._process.stdout.readline() != _READY:
             code = self._process.wait()
             self._finish()
-            raise EngineError(
-                f"the supervisor could not start (exit status {code}); what it said is above"
-            )
+            kind = _ERRORS.get(code, EngineError)
+            raise kind("the supervisor could not start; what it said is above")
 
     def is_running(self) -> bool:
         return self._process.poll() is None

@@ -14,7 +14,7 @@ from tasker_mp.client import Client, Submission
 from tasker_mp.config import Config
 from tasker_mp.db.connect import connect, connect_async
 from tasker_mp.db.store import ClaimedStep, Store
-from tasker_mp.inflight import Entry, Settled
+from tasker_mp.inflight import Entry, Pace, Settled
 from tasker_mp.template.model import HandlerDefinition, StepDefinition, Template
 
 NAMESPACE = "dags"
@@ -118,6 +118,7 @@ def _entry(step: ClaimedStep) -> Entry:
         step=StepDefinition(step.name, HandlerDefinition("handlers.nothing.Nothing")),
         payload=b"",
         claimed_at=0.0,
+        pace=Pace(),
     )
 
 

@@ -169,9 +169,11 @@ class AsyncClient:
             self._catalog = Catalog((row[0], msgspec.json.encode(row[4])) for row in rows)
             if self._local:
                 path = self._config.root / self._config.templates.path
-                for template in load_templates(path, self._config.environment).templates:
+                local = load_templates(path, self._config.environment)
+                for template in local.templates:
                     if self._catalog.lacks(template):
                         await self.register(template)
+                self._catalog.exclude(local.broken)
         return self._catalog
 
     async def _task_row(self, uuid: UUID) -> tuple[Any, ...]:

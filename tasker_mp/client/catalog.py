@@ -45,6 +45,7 @@ class Catalog:
 
     def __init__(self, rows: Iterable[tuple[Any, ...]] = ()) -> None:
         self._by_key: dict[str, RegisteredTemplate] = {}
+        self._broken: dict[str, str] = {}
         for template_id, definition in rows:
             template = from_json(definition)
             self._by_key[template.key] = RegisteredTemplate(template_id, template)
@@ -54,8 +55,17 @@ class Catalog:
         self._by_key[template.key] = RegisteredTemplate(template_id, template)
         self._index()
 
+    def exclude(self, broken: dict[str, str]) -> None:
+        """Refuse what these files define (key → file), though an earlier text may be registered."""
+        self._broken = broken
+        for key in broken:
+            self._by_key.pop(key, None)
+        self._index()
+
     def _index(self) -> None:
-        self._templates = TemplateSet([entry.template for entry in self._by_key.values()])
+        self._templates = TemplateSet(
+            [entry.template for entry in self._by_key.values()], broken=self._broken
+        )
 
     def find(self, namespace: str, name: str, version: str | None) -> RegisteredTemplate:
         """The template; `TemplateNotFoundError` with the nearest names where there is none."""

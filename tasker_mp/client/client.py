@@ -138,9 +138,11 @@ class Client:
 
     def _register_local(self, catalog: Catalog) -> None:
         path = self._config.root / self._config.templates.path
-        for template in load_templates(path, self._config.environment).templates:
+        local = load_templates(path, self._config.environment)
+        for template in local.templates:
             if catalog.lacks(template):
                 self.register(template)
+        catalog.exclude(local.broken)
 
     # -- reading ------------------------------------------------------------------------------
 

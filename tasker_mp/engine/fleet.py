@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -23,6 +23,8 @@ log = structlog.get_logger("tasker_mp.fleet")
 _YOUNG_DEATHS_LIMIT = 5
 _KILL_LIMIT = 5.0
 _STACK_SECONDS = 0.03
+_READY_CHECK = 0.002
+_FORK_TRIES = 3
 
 
 class Death(NamedTuple):
@@ -70,6 +72,7 @@ class Fleet:
         self._young_deaths = 0
         self._watchdog = Watchdog(timeout)
         self._stopping = False
+        self._failure: Exception | None = None
         self._buried = asyncio.Event()
         self.workers: dict[int, WorkerProcess] = {}
         self.restarts: dict[int, int] = {}
@@ -83,6 +86,13 @@ class Fleet:
         """The zygote, then all workers; `EngineError` with the reason where they cannot be had."""
         for index in range(self.count):
             await self._spawn(index)
+        while not self._all_ready():
+            if self._failure is not None:
+                raise self._failure
+            await asyncio.sleep(_READY_CHECK)
+
+    def _all_ready(self) -> bool:
+        return len(self.workers) == self.count and all(w.page.ready for w in self.workers.values())
 
     async def _spawn(self, index: int) -> None:
         """A new incarnation of worker `index`, with rings of its own."""
@@ -153,7 +163,7 @@ class Fleet:
             return
         self._listener.on_death(death)
         if self._young_deaths >= _YOUNG_DEATHS_LIMIT:
-            self._listener.on_failure(
+            self._fail(
                 EngineError(
                     f"{self._young_deaths} workers in a row died before they could serve "
                     f"({death.reason}); what they said is in the log above"
@@ -164,7 +174,8 @@ class Fleet:
 
     def _bury(self, worker: WorkerProcess) -> Death:
         """In this order: reap, one final drain (what it published before it died counts), and only
-        then blame."""
+        then blame. What its handlers forked dies with it, before another attempt begins."""
+        worker.kill()
         reason = worker.reap()
         records = _last_words(worker)
         started, unstarted = worker.split_outstanding()
@@ -233,21 +244,33 @@ class Fleet:
         try:
             await work
         except Exception as error:
-            self._listener.on_failure(error)
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = error
+        self._listener.on_failure(error)
 
     async def _respawn(self, index: int) -> None:
-        """A new incarnation; one more try where the zygote turns out to be dead."""
-        try:
-            await self._spawn(index)
-        except EngineError as error:
-            log.warning("worker could not be forked, trying a new zygote", error=str(error))
-            await self._spawn(index)
+        """A new incarnation."""
+        await self._persistently(lambda: self._spawn(index))
         self._listener.on_fresh()
 
     async def _revive_zygote(self) -> None:
         """The workers that a dead zygote forked are the supervisor's children and live on."""
         async with self._zygote_lock:
-            await self._live_zygote()
+            await self._persistently(self._live_zygote)
+
+    async def _persistently(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Once more where the zygote turns out to be dead, or dies over it; not for ever."""
+        for left in reversed(range(_FORK_TRIES)):
+            try:
+                await work()
+            except EngineError as error:
+                if not left:
+                    raise
+                log.warning("trying a new zygote", error=str(error))
+            else:
+                return
 
     def reap_orphans(self) -> int:
         """Reap dead children that are nobody here: what a worker's handler forked and left."""

@@ -20,6 +20,7 @@ from tasker_mp.worker.settings import (
 
 _MESSAGE_BYTES = 1 << 20
 _BOOT_LIMIT = 60.0
+_DEATH_LIMIT = 2.0
 
 
 class ZygoteProcess:
@@ -45,7 +46,7 @@ class ZygoteProcess:
 
     async def ready(self) -> ZygoteReady:
         """Wait until the handlers are loaded; `EngineError` where the zygote dies over it."""
-        message = await asyncio.wait_for(self._receive(), _BOOT_LIMIT)
+        message = await self._receive("load the handlers")
         if not isinstance(message, ZygoteReady):
             raise EngineError(f"the zygote said {message!r} before it was ready")
         return message
@@ -56,21 +57,33 @@ class ZygoteProcess:
             socket.send_fds(self._socket, [msgspec.json.encode(request)], fds)
         except OSError as error:
             raise EngineError(f"the zygote (pid {self.pid}) cannot be asked: {error}") from error
-        message = await asyncio.wait_for(self._receive(), _BOOT_LIMIT)
+        message = await self._receive("fork a worker")
         if not isinstance(message, ForkedWorker) or message.epoch != request.epoch:
             raise EngineError(f"the zygote answered {message!r} to {request!r}")
         return message
 
-    async def _receive(self) -> ZygoteMessage:
-        encoded = await asyncio.get_running_loop().sock_recv(self._socket, _MESSAGE_BYTES)
+    async def _receive(self, what: str) -> ZygoteMessage:
+        receiving = asyncio.get_running_loop().sock_recv(self._socket, _MESSAGE_BYTES)
+        try:
+            encoded = await asyncio.wait_for(receiving, _BOOT_LIMIT)
+        except TimeoutError:
+            raise EngineError(
+                f"the zygote (pid {self.pid}) did not {what} within {_BOOT_LIMIT:g} s"
+            ) from None
+        except OSError:  # its death was noticed first, and the socket closed
+            encoded = b""
         if not encoded:
             raise EngineError(f"the zygote (pid {self.pid}) died: {self.reap()}")
         message: ZygoteMessage = msgspec.json.decode(encoded, type=ZygoteMessage)
         return message
 
     def reap(self) -> str:
-        """Wait for the dead process; how it ended, in words."""
-        return exit_reason(self._process.wait())
+        """Wait for the dying process; how it ended, in words."""
+        try:
+            return exit_reason(self._process.wait(_DEATH_LIMIT))
+        except subprocess.TimeoutExpired:  # it hung up, and lives
+            self._process.kill()
+            return exit_reason(self._process.wait())
 
     def kill(self) -> None:
         self._process.kill()
@@ -79,7 +92,7 @@ class ZygoteProcess:
         """Hang up: the zygote leaves by itself; reaped here so that nothing is left behind."""
         self._socket.close()
         try:
-            self._process.wait(timeout=2)
+            self._process.wait(_DEATH_LIMIT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

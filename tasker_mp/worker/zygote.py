@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+from io import TextIOWrapper
 from typing import NoReturn
 
 import msgspec
@@ -39,13 +40,20 @@ _MAX_FDS = 32
 
 def main() -> None:
     """Load the handlers, say so, and fork until the supervisor hangs up."""
-    settings = msgspec.json.decode(sys.stdin.buffer.read(), type=WorkerSettings)
+    text = sys.stdin.buffer.read()
+    if not text:
+        return  # the supervisor died before it could say what for
+    settings = msgspec.json.decode(text, type=WorkerSettings)
     process.die_with_parent(settings.supervisor_pid)
     process.set_title(f"zygote of {settings.worker_id}")
     control = socket.socket(fileno=int(sys.argv[1]))
     logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
+    if isinstance(sys.stdout, TextIOWrapper):
+        # What a handler prints is seen when it prints it, and survives its worker.
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     sys.path.insert(0, settings.root)
     registry, problems = _load_handlers(settings)
+    sys.stdout.flush()  # or every worker would print its copy of the rest
     # What lives now lives as long as the process: out of the collector's sight, its pages are not
     # written by a collection and stay shared with every worker.
     gc.collect()
@@ -95,12 +103,13 @@ def _fork_worker(
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
+        between = os.getpid()
         grandchild = os.fork()
         if grandchild == 0:
             os.close(reader)
             os.close(writer)
             control.close()
-            _become_worker(request, fds, settings, registry)
+            _become_worker(request, fds, settings, registry, between)
         os.write(writer, str(grandchild).encode())
         os._exit(0)
     os.close(writer)
@@ -111,13 +120,17 @@ def _fork_worker(
 
 
 def _become_worker(
-    request: ForkRequest, fds: list[int], settings: WorkerSettings, registry: HandlerRegistry
+    request: ForkRequest,
+    fds: list[int],
+    settings: WorkerSettings,
+    registry: HandlerRegistry,
+    parent: int,
 ) -> NoReturn:
     """Run as a worker until told to exit; never returns into the zygote's code."""
     status = 1
     try:
         os.setpgid(0, 0)  # a deadline kills the whole group: the worker and what its handler forks
-        _await_adoption(settings.supervisor_pid)
+        _await_adoption(parent, settings.supervisor_pid)
         process.set_title(f"worker {request.index} of {settings.worker_id}")
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         # Written in the signal handler itself, so it works whatever the interpreter is doing.
@@ -131,13 +144,12 @@ def _become_worker(
         os._exit(status)
 
 
-def _await_adoption(supervisor_pid: int) -> None:
+def _await_adoption(parent: int, supervisor_pid: int) -> None:
     """Wait until the intermediate parent is gone and the supervisor has taken this process over.
 
     The death signal belongs to the parent of the moment, so it is armed only after that.
     """
-    limit = time.monotonic() + 10
-    while os.getppid() != supervisor_pid and time.monotonic() < limit:
+    while os.getppid() == parent:
         time.sleep(0.0002)
     process.die_with_parent(supervisor_pid)
 

@@ -118,7 +118,7 @@ def test_an_interrupted_demo_takes_everything_with_it(served: Project) -> None:
         os.kill(process.pid, signal.SIGINT)
         assert process.stderr.read().splitlines()[-1] == "interrupted"
     assert process.wait(30) == 130
-    assert not is_alive(int(child))
+    assert wait_until(lambda: not is_alive(int(child)), 10)
 
 
 def _children(pid: int) -> list[str]:

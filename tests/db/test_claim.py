@@ -55,10 +55,9 @@ async def test_concurrent_claims_never_overlap(each_database: str) -> None:
 @asynchronous
 async def test_a_claim_passes_by_what_another_one_is_taking(each_database: str) -> None:
     submit(each_database, ONE, 10)
-    async with opened(each_database, None, None) as [one, two]:
-        async with one.connection.transaction():
-            first = await claim(one, 4)
-            second = await asyncio.wait_for(claim(two), 5)
+    async with opened(each_database, None, None) as [one, two], one.connection.transaction():
+        first = await claim(one, 4)
+        second = await asyncio.wait_for(claim(two), 5)
     assert (len(first), len(second)) == (4, 6)
     assert not ids(first) & ids(second)
 
