@@ -16,9 +16,9 @@ class StoredError(Struct, omit_defaults=True):
 
     message: str
     error_type: str
+    retryable: bool
+    attempt: int
     error_code: str | None = None
-    retryable: bool = False
-    attempt: int = 1
     metadata: object = None
 
 
