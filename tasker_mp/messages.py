@@ -1,6 +1,8 @@
 """What crosses between the supervisor and a worker: a step to run, and what came of it, as JSON."""
 
 import math
+import re
+from itertools import accumulate
 from typing import Final
 
 import msgspec
@@ -11,6 +13,9 @@ from tasker_mp.template.model import StepDefinition
 
 EMPTY_OBJECT: Final = Raw(b"{}")
 NULL: Final = Raw(b"null")
+
+MAX_DEPTH: Final = 256
+"""Lists and objects in each other: whoever decodes them has a stack of 1000 frames in all."""
 
 
 class StepSpec(Struct, frozen=True):
@@ -82,7 +87,21 @@ def encode_result(value: object) -> Raw:
     # Only a result with a null in it can hide a NaN: the walk is paid for by few.
     if b"null" in encoded:
         _refuse_non_finite(value, "result")
+    if encoded.count(b"[") + encoded.count(b"{") > MAX_DEPTH:
+        _refuse_deep(encoded)
     return Raw(encoded)
+
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # 1 and -1, as signed bytes
+
+
+def _refuse_deep(encoded: bytes) -> None:
+    brackets = _STRING.sub(b"", encoded).translate(_STEPS, _NO_BRACKETS)
+    depth = max(accumulate(memoryview(brackets).cast("b")), default=0)
+    if depth > MAX_DEPTH:
+        raise UnencodableResultError(f"it is nested {depth} levels deep, above {MAX_DEPTH}")
 
 
 def _refuse_non_finite(value: object, place: str) -> None:

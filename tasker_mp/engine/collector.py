@@ -76,7 +76,7 @@ class Collector:
 def _decode(payload: bytes) -> StepOutcome:
     try:
         return outcome_decoder.decode(payload)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         return StepOutcome(
             error=StepError(
                 f"the worker's answer could not be read: {error}",

@@ -48,20 +48,34 @@ class ControlServer:
         try:
             if _peer_uid(writer) not in (0, os.getuid()):
                 return
-            while line := await asyncio.wait_for(reader.readline(), _IDLE_LIMIT):
+            while (line := await asyncio.wait_for(_read_line(reader), _IDLE_LIMIT)) != b"":
                 writer.write(msgspec.json.encode(await self._answer(line)) + b"\n")
                 await asyncio.wait_for(writer.drain(), _IDLE_LIMIT)
-        except (TimeoutError, ValueError, OSError) as error:
+        except (TimeoutError, OSError) as error:
             log.debug("control client dropped", error=str(error))
         finally:
             writer.close()
 
-    async def _answer(self, line: bytes) -> dict[str, Any]:
+    async def _answer(self, line: bytes | None) -> dict[str, Any]:
+        if line is None:
+            return {"error": f"not a command: the line is longer than {_LINE_BYTES} bytes"}
         try:
             command = msgspec.json.decode(line, type=Command)
         except msgspec.DecodeError as error:
             return {"error": f"not a command: {error}"}
         return await self._handler(command)
+
+
+async def _read_line(reader: asyncio.StreamReader) -> bytes | None:
+    """The next line, empty at the end; None for one that is too long, which is dropped."""
+    fits = True
+    while True:
+        try:
+            line = await reader.readline()
+        except ValueError:  # dropped up to here; the rest of it follows
+            fits = False
+        else:
+            return line if fits or not line else None
 
 
 def _peer_uid(writer: asyncio.StreamWriter) -> int:

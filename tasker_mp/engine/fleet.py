@@ -50,6 +50,16 @@ class Listener(NamedTuple):
     on_failure: Callable[[BaseException], None]
 
 
+class Limits(NamedTuple):
+    """How many events a worker may hold, how long a step may run where its template does not say
+    (seconds), and when a worker is replaced between steps (0: never)."""
+
+    depth: int
+    timeout: float
+    steps: int = 0
+    rss_bytes: int = 0
+
+
 class Fleet:
     """`workers` by index; an index keeps its number over its incarnations."""
 
@@ -57,20 +67,19 @@ class Fleet:
         self,
         settings: WorkerSettings,
         count: int,
-        depth: int,
-        timeout: float,
+        limits: Limits,
         listener: Listener,
     ) -> None:
         self._settings = settings
         self.count = count
-        self._depth = depth
+        self._limits = limits
         self._listener = listener
         self._epoch = 0
         self._zygote: ZygoteProcess | None = None
         self._zygote_lock = asyncio.Lock()
         self._repairs: set[asyncio.Task[None]] = set()
         self._young_deaths = 0
-        self._watchdog = Watchdog(timeout)
+        self._watchdog = Watchdog(limits.timeout)
         self._stopping = False
         self._failure: Exception | None = None
         self._buried = asyncio.Event()
@@ -107,7 +116,7 @@ class Fleet:
                 wiring.close()
                 self._discard_zygote()
                 raise
-            worker = WorkerProcess(index, self._epoch, forked.pid, wiring, self._depth)
+            worker = WorkerProcess(index, self._epoch, forked.pid, wiring, self._limits.depth)
         self.workers[index] = worker
         loop = asyncio.get_running_loop()
         loop.add_reader(worker.results.fileno(), self._on_results, worker)
@@ -140,6 +149,8 @@ class Fleet:
     def _on_results(self, worker: WorkerProcess) -> None:
         with self._distrusting(worker):
             self._listener.on_results(worker.drain())
+        if self._limits.steps and worker.processed >= self._limits.steps:
+            self._recycle(worker)
 
     @contextmanager
     def _distrusting(self, worker: WorkerProcess) -> Iterator[None]:
@@ -226,12 +237,25 @@ class Fleet:
         """Have the worker write its stack, and kill it a moment later."""
         worker, entry, run, limit = overdue
         log.warning("deadline passed", step=entry.name, pid=worker.pid, limit=limit)
-        worker.condemn(Condemned(entry, run, limit, _rss(worker)))
+        worker.condemn(Condemned(entry, run, limit, rss_of(worker)))
         asyncio.get_running_loop().call_later(_STACK_SECONDS, self._execute, worker)
 
     def _execute(self, worker: WorkerProcess) -> None:
         if self.workers.get(worker.index) is worker:
             worker.execute()
+
+    def _recycle(self, worker: WorkerProcess) -> None:
+        """Replace a worker once it has finished what it was sent; it gets nothing more."""
+        if not worker.exiting:
+            log.info("worker recycled", pid=worker.pid, processed=worker.processed)
+            worker.ask_to_exit()
+
+    def check_sizes(self) -> None:
+        """Recycle the workers that have grown above the limit."""
+        if self._limits.rss_bytes:
+            for worker in list(self.workers.values()):
+                if rss_of(worker) > self._limits.rss_bytes:
+                    self._recycle(worker)
 
     # -- repairing ----------------------------------------------------------------------------
 
@@ -330,7 +354,7 @@ def _last_words(worker: WorkerProcess) -> list[Record]:
         return []
 
 
-def _rss(worker: WorkerProcess) -> int:
+def rss_of(worker: WorkerProcess) -> int:
     try:
         return int(worker.usage.memory_info().rss)
     except psutil.Error:

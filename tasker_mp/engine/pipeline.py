@@ -144,14 +144,15 @@ class Pipeline:
 
     def on_death(self, death: Death) -> None:
         """Results that it published count; the step it died over is charged; the rest goes on."""
-        log.warning(
-            "worker died",
-            worker=death.worker.index,
-            pid=death.worker.pid,
-            reason=death.reason,
-            started=[entry.name for entry in death.started],
-            sent_elsewhere=len(death.unstarted),
-        )
+        if death.started or death.unstarted or not death.worker.exiting:
+            log.warning(
+                "worker died",
+                worker=death.worker.index,
+                pid=death.worker.pid,
+                reason=death.reason,
+                started=[entry.name for entry in death.started],
+                sent_elsewhere=len(death.unstarted),
+            )
         self.on_results(death.records)
         for entry in death.started:
             self.inflight.settle(entry.event_id)

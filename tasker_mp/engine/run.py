@@ -19,12 +19,15 @@ from tasker_mp.config import Config
 from tasker_mp.db.ready import ready_database
 from tasker_mp.engine.runtime import RuntimeDirectory
 from tasker_mp.engine.supervisor import Supervisor
-from tasker_mp.errors import EngineError, TemplateError
+from tasker_mp.errors import ConfigError, EngineError, TemplateError
 from tasker_mp.logs import configure_logging
 from tasker_mp.template.parse import load_templates
 from tasker_mp.template.template_set import TemplateSet
 
 log = structlog.get_logger("tasker_mp.engine")
+
+_OTHER_CONNECTIONS = 3
+"""Besides the lanes: claims, housekeeping, and the one that listens."""
 
 
 def run_supervisor(
@@ -34,6 +37,7 @@ def run_supervisor(
     # Until the loop takes it over: to die here would leave an embedded server behind.
     signal.signal(signal.SIGTERM, _terminate)
     configure_logging(config.logging)
+    _check(config)
     templates = load_templates(config.root / config.templates.path, config.environment)
     _report(templates, strict=strict)
     with ready_database(config, migrate_any=True) as dsn:
@@ -42,6 +46,18 @@ def run_supervisor(
                 client.register(template)
         runtime = RuntimeDirectory(config.root)
         asyncio.run(_serve(config, dsn, templates, runtime, strict=strict, on_ready=on_ready))
+
+
+def _check(config: Config) -> None:
+    """Refuse what this version cannot do, rather than pass over it."""
+    needed = config.worker.lanes + _OTHER_CONNECTIONS
+    if config.database.pool_size < needed:
+        raise ConfigError(
+            f"database.pool_size = {config.database.pool_size} is too small for "
+            f"worker.lanes = {config.worker.lanes}: set it to {needed} or more"
+        )
+    if config.web.enabled:
+        raise ConfigError("web.enabled = true: this version has no web address; set it to false")
 
 
 def _terminate(signum: int, _frame: object) -> NoReturn:

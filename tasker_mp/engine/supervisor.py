@@ -18,7 +18,7 @@ from tasker_mp.db.connect import connect_async
 from tasker_mp.db.session import Session
 from tasker_mp.engine.announcements import Announcements
 from tasker_mp.engine.control import ControlServer
-from tasker_mp.engine.fleet import Fleet, Listener
+from tasker_mp.engine.fleet import Fleet, Limits, Listener
 from tasker_mp.engine.pipeline import Pipeline
 from tasker_mp.engine.retry_clock import RetryClock
 from tasker_mp.engine.runtime import RuntimeDirectory
@@ -65,8 +65,12 @@ class Supervisor:
         self.fleet = self.pipeline.fleet = Fleet(
             self._worker_settings(templates),
             config.worker.count or os.cpu_count() or 1,
-            _RING_DEPTH,
-            config.steps.timeout,
+            Limits(
+                _RING_DEPTH,
+                config.steps.timeout,
+                config.worker.recycle_after_steps,
+                config.worker.recycle_above_mb << 20,
+            ),
             Listener(
                 on_results=self.pipeline.on_results,
                 on_revoked=self.pipeline.on_revoked,
@@ -180,10 +184,11 @@ class Supervisor:
                 self._poll()
 
     async def _child_loop(self) -> None:
-        """Reap what handlers left behind: a subreaper inherits its descendants' orphans."""
+        """Reap what handlers left behind (a subreaper inherits orphans); watch workers' sizes."""
         while True:
             await asyncio.sleep(_CHILD_CHECK)
             self.fleet.reap_orphans()
+            self.fleet.check_sizes()
 
     def _poll(self) -> None:
         self.pipeline.note_work(*self.namespaces)
@@ -219,11 +224,11 @@ class Supervisor:
         """Give back what no worker has, let the workers finish the rest, commit it."""
         self.state, self.pipeline.open = "draining", False
         log.info("draining", in_flight=self.pipeline.inflight.held)
-        unsent = self.pipeline.withdraw()
-        if unsent:
-            await self.housekeeping.run(lambda s: s.give_back(unsent, "its supervisor drained"))
         limit = time.monotonic() + self.config.worker.drain_timeout
         while self.pipeline.inflight.held and time.monotonic() < limit:
+            # Each time: what waited behind a slow step comes back from its worker only by and by.
+            if unsent := self.pipeline.withdraw():
+                await self.housekeeping.run(lambda s: s.give_back(unsent, "its supervisor drained"))  # noqa: B023
             try:
                 await asyncio.wait_for(self._stop_now.wait(), 0.01)
             except TimeoutError:

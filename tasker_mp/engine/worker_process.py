@@ -70,6 +70,7 @@ class WorkerProcess:
         self._requests = wiring.requests.writer()
         self.results = wiring.results.reader()
         self.page = WorkerPage(wiring.page_fd)
+        self.page.adopt()
         self._gate = Gate(os.dup(wiring.gate_fd))
         self._stack_fd = os.dup(wiring.stack_fd)
         wiring.close()  # each side has its own descriptors by now

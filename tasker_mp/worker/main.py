@@ -45,10 +45,9 @@ class _Job:
         self.handler = handler
         self.usual_ns = _UNKNOWN_NS
 
-    def note(self, run_ns: int) -> int:
-        """`run_ns`, with its part in what is usual: a slow run counts at once, and fades."""
+    def note(self, run_ns: int) -> None:
+        """A slow run counts at once, and fades."""
         self.usual_ns = max(run_ns, self.usual_ns - (self.usual_ns >> 3))
-        return run_ns
 
 
 class Worker:
@@ -91,18 +90,24 @@ class Worker:
             self._publish()
 
     def _perform(self, record: Record) -> None:
-        """Run one event and stage its result, unless the event was revoked."""
+        """Run one event and stage its result, unless the event was revoked.
+
+        Whatever may go wrong with it comes after its start: a worker that dies earlier blames
+        nobody, and the next one would die of the same event.
+        """
         self._number += 1
-        event = event_decoder.decode(record.payload)
-        job = self._job(bytes(event.spec))
-        if job.usual_ns > _PUBLISH_AFTER_NS:
+        event = _decode(record.payload)
+        job = self._jobs.get(bytes(event.spec)) if isinstance(event, StepEvent) else None
+        if job is None or job.usual_ns > _PUBLISH_AFTER_NS:
             self._publish()  # earlier results do not wait for this step
         started = time.monotonic_ns()
         if not self._start(started):
             return
-        outcome = self._outcome(record.event_id, event, job)
+        outcome = self._outcome(record.event_id, event)
         finished = time.monotonic_ns()
-        outcome.run_ns = job.note(finished - started)
+        outcome.run_ns = finished - started
+        if job is not None:
+            job.note(outcome.run_ns)
         self._put(record.event_id, encode(outcome))
         self._page.mark_finished(self._number)
         if finished - self._published_ns > _PUBLISH_AFTER_NS:
@@ -117,7 +122,13 @@ class Worker:
         self._gate.give()
         return mine
 
-    def _outcome(self, event_id: bytes, event: StepEvent, job: _Job) -> StepOutcome:
+    def _outcome(self, event_id: bytes, event: StepEvent | StepOutcome) -> StepOutcome:
+        if isinstance(event, StepOutcome):
+            return event
+        try:
+            job = self._job(bytes(event.spec))
+        except msgspec.DecodeError as error:
+            return _unreadable(error)
         if isinstance(job.handler, HandlerLoadError):
             return _no_handler(job.spec.step.handler.callable, job.handler)
         context = StepContext.from_event(event_id, event, job.spec)
@@ -162,6 +173,25 @@ class Worker:
         while self._results.stalled:
             self._await_credit()
         self._published_ns = now_ns or time.monotonic_ns()
+
+
+def _decode(payload: bytes) -> StepEvent | StepOutcome:
+    """The event; or why its step fails."""
+    try:
+        return event_decoder.decode(payload)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return _unreadable(error)
+
+
+def _unreadable(error: Exception) -> StepOutcome:
+    return StepOutcome(
+        error=StepError(
+            message=f"the worker could not read the step: {error}",
+            error_type=ErrorType.PERMANENT_ERROR,
+            error_code="UNREADABLE_STEP",
+            retryable=False,
+        )
+    )
 
 
 def _no_handler(name: str, cause: EngineError) -> StepOutcome:

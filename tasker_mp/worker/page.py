@@ -13,6 +13,7 @@ _FINISHED: Final = 1  # the latest event whose result has been staged for the re
 _BUSY_SINCE: Final = 2  # monotonic nanoseconds when the running step started; 0 while idle
 _READY: Final = 3  # 1 once the worker waits for its first event
 _REVOKED: Final = 8  # by the supervisor, on a cache line of its own: skip events up to this one
+_ADOPTED: Final = 9  # 1 once the supervisor watches this worker
 
 
 def create_page() -> int:
@@ -43,6 +44,13 @@ class WorkerPage:
     def revoke(self, number: int) -> None:
         """Take back every event up to `number` that has not started; with the gate held."""
         self._slots[_REVOKED] = number
+
+    def adopt(self) -> None:
+        self._slots[_ADOPTED] = 1
+
+    @property
+    def adopted(self) -> bool:
+        return self._slots[_ADOPTED] == 1
 
     @property
     def revoked(self) -> int:

@@ -20,7 +20,7 @@ from typing import NoReturn
 import msgspec
 
 from tasker_mp import process, transport
-from tasker_mp.errors import HandlerLoadError
+from tasker_mp.errors import EngineError, HandlerLoadError
 from tasker_mp.registry import HandlerRegistry
 from tasker_mp.worker.gate import Gate
 from tasker_mp.worker.main import Worker
@@ -36,6 +36,7 @@ from tasker_mp.worker.settings import (
 
 _MESSAGE_BYTES = 1 << 16
 _MAX_FDS = 32
+_OWNER_LIMIT = 2.0
 
 
 def main() -> None:
@@ -154,16 +155,28 @@ def _await_adoption(parent: int, supervisor_pid: int) -> None:
     process.die_with_parent(supervisor_pid)
 
 
+def _await_owner(page: WorkerPage) -> None:
+    """Wait until the supervisor watches this process; it has never heard of it, and never will,
+    where the zygote died before it could tell."""
+    limit = time.monotonic() + _OWNER_LIMIT
+    while not page.adopted:
+        if time.monotonic() > limit:
+            raise EngineError("nobody watches this worker: the zygote died while it forked it")
+        time.sleep(0.0002)
+
+
 def _worker(
     request: ForkRequest, fds: list[int], settings: WorkerSettings, registry: HandlerRegistry
 ) -> Worker:
     results_at = request.request_fds
     page_at = results_at + request.result_fds
+    page = WorkerPage(fds[page_at])
+    _await_owner(page)
     sizes = (settings.capacity_bytes, settings.max_payload_bytes)
     return Worker(
         transport.attach_reader(settings.transport, fds[:results_at], *sizes),
         transport.attach_writer(settings.transport, fds[results_at:page_at], *sizes),
-        WorkerPage(fds[page_at]),
+        page,
         Gate(fds[page_at + 1]),
         registry,
         settings.max_payload_bytes,

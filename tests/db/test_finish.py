@@ -34,6 +34,7 @@ from dags import (
 )
 
 from tasker_mp.db.connect import connect
+from tasker_mp.db.session import REFUSALS
 from tasker_mp.db.store import ClaimedStep, Finished, Store
 from tasker_mp.inflight import Settled
 
@@ -114,6 +115,22 @@ async def test_claims_of_which_nothing_is_held_are_released(each_database: str) 
         assert rows(each_database, claims) == [(two.claim_id,)]
 
 
+@pytest.mark.parametrize("bad", [b'"\xff"', b"{]", b'"nul \x00"'])
+@asynchronous
+async def test_a_batch_with_something_that_is_not_json_is_refused_whole(
+    each_database: str, bad: bytes
+) -> None:
+    submit(each_database, ONE, 2)
+    async with opened(each_database) as [store]:
+        good, poisoned = await claim(store)
+        before = everything(each_database)
+        with pytest.raises(REFUSALS):
+            await finish(store, done(good), done(poisoned, bad))
+        assert everything(each_database) == before
+        # The connection is as good as before.
+        assert len((await finish(store, done(good)))[1][1]) == 1
+
+
 # -- going on -------------------------------------------------------------------------------------
 
 
@@ -192,6 +209,25 @@ async def test_a_child_with_two_parents_waits_for_both(each_database: str, toget
             assert await finish(store, done(left), capacity=9) == ([], ([], []))
             [end], _ = await finish(store, done(right), capacity=9)
     assert end.name == "end"
+
+
+@pytest.mark.parametrize("state", ["cancelled", "resolved_manually"])
+@asynchronous
+async def test_a_child_that_is_not_to_run_is_counted_down_and_left_alone(
+    each_database: str, state: str
+) -> None:
+    [task] = submit(each_database, CHAIN)
+    async with opened(each_database) as [store]:
+        [first] = await claim(store)
+        execute(
+            each_database,
+            "update tasker.steps set state = %s::tasker.step_state where name = 'second'",
+            state,
+        )
+        assert await finish(store, done(first), capacity=9) == ([], ([], []))
+    assert step_states(each_database, task)["second"] == state
+    assert queued(each_database) == 0
+    assert value(each_database, "select waiting_on from tasker.steps where name = 'second'") == 0
 
 
 # -- a sink or a failure beside a step that goes on, in one batch ---------------------------------

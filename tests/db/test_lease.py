@@ -192,6 +192,15 @@ async def test_a_supervisor_that_stood_still_goes_on_under_its_lease(each_databa
 
 
 @asynchronous
+async def test_a_heartbeat_never_recovers_ones_own(each_database: str) -> None:
+    submit(each_database, ONE)
+    async with opened(each_database) as [forgotten]:
+        await claim(forgotten)
+        assert await forgotten.heartbeat(LEASE) == 0
+        assert len(await forgotten.held_steps()) == 1
+
+
+@asynchronous
 async def test_a_claim_that_commits_after_its_owner_was_recovered_is_found(
     each_database: str,
 ) -> None:

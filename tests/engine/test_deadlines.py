@@ -92,3 +92,24 @@ def test_a_step_that_crashes_its_worker_too_often_is_quarantined(
         assert (error["error_code"], error["retryable"]) == ("QUARANTINED", False)
         assert "SIGSEGV" in error["message"]
         assert running.status()["stats"]["quarantined"] == 1
+
+
+def test_workers_are_replaced_between_steps(slow_folder: ProjectFolder) -> None:
+    slow_folder.template("quick", slow("hurries"))
+    with slow_folder.running(worker__recycle_after_steps=50) as running:
+        before = set(running.workers().values())
+        tasks = running.run("quick", 400)
+        assert {task.state for task in tasks} == {"complete"}
+        assert {step.attempts for task in tasks for step in task.steps} == {1}
+        eventually(lambda: not before & set(running.workers().values()), what="other workers")
+        rows = running.status()["workers"]
+        assert {row["last_exit"] for row in rows} == {"exit status 0"}
+        assert running.status()["stats"]["crashed"] == 0
+
+
+def test_a_worker_that_has_grown_is_replaced(slow_folder: ProjectFolder) -> None:
+    slow_folder.template("quick", slow("hurries"))
+    with slow_folder.running(worker__count=1, worker__recycle_above_mb=1) as running:
+        eventually(lambda: running.status()["workers"][0]["restarts"] >= 1, what="a restart")
+        [task] = running.run("quick")
+        assert task.state == "complete"

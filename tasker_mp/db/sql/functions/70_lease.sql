@@ -82,14 +82,13 @@ begin
     select array_agg(h.task_uuid) as tasks, array_agg(h.step_no) as nos,
            array_agg(h.event_id) as events
     into v_held
-    from (select s.task_uuid, s.step_no, s.event_id
-          from (select distinct u.task_uuid, u.step_no
-                from unnest(p_tasks, p_nos) u(task_uuid, step_no)
-                where u.step_no between 1 and 1048575) i
-          join tasker.steps s on s.task_uuid = i.task_uuid and s.step_no = i.step_no
-          where s.state = 'in_progress' and s.owner = p_owner
-          order by s.task_uuid, s.step_no
-          for no key update of s) h;
+    from (select distinct u.task_uuid, u.step_no
+          from unnest(p_tasks, p_nos) u(task_uuid, step_no) order by 1, 2) i
+    cross join lateral (
+        select s.task_uuid, s.step_no, s.event_id from tasker.steps s
+        where s.task_uuid = i.task_uuid and s.step_no = i.step_no
+          and s.state = 'in_progress' and s.owner = p_owner
+        for no key update) h;
     if v_held.tasks is null then
         return 0;
     end if;

@@ -1,0 +1,486 @@
+/* The dispatch protocol between the supervisor and its workers, for SPIN.
+
+       backlog ──send──► request ring ──► worker ──► result ring ──collect──► settled
+          ▲                   │revoke                    │
+          └───────────────────┴──── unstarted ── death ──┴── started, unfinished: charged
+
+   The engine's protocol step by step, its data and its clock left out: a step runs as long as it
+   likes, a deadline may pass at any moment in which a step runs. One statement here is one system
+   call, one store to shared memory, or work that only its own process sees. Names are the
+   engine's. `check.py` says which macros make a variant that must fail, and runs them all.
+
+   Properties: the assertions below; no invalid end state; `resolved`, under weak fairness.          */
+
+#ifndef EVENTS
+#define EVENTS 3
+#endif
+#ifndef WORKERS
+#define WORKERS 2 /* 1 or 2 */
+#endif
+#ifndef FAULTS
+#define FAULTS 2 /* crashes, stalls and deadlines of steps that were not stuck, together */
+#endif
+#ifndef REQUESTS
+#define REQUESTS 1 /* records that a request ring holds */
+#endif
+#ifndef RESULTS
+#define RESULTS 1
+#endif
+#define DEPTH 3 /* events that a worker may be sent */
+#define CRASH_LIMIT 2
+
+/* -- what the two sides share, one of each for a worker's incarnation ---------------------------- */
+
+typedef Wire {
+  byte request[REQUESTS]; /* the rings' memory: event ids, 0 where nothing was stored */
+  byte result[RESULTS];
+  byte asked;             /* eventfd: requests published and unread */
+  byte answered;          /* eventfd: results published and unread */
+  byte request_room;      /* credit: what the writer holds and what its reader gave back */
+  byte result_room;
+  byte started;           /* the status page: numbers of events, counted as dispatched */
+  byte finished;
+  byte revoked;
+  bit gate;               /* eventfd: 1 while nobody has it */
+}
+Wire wire[2];
+
+/* -- what the kernel knows ----------------------------------------------------------------------- */
+
+#define GONE 0 /* buried, or not born yet */
+#define UP 1
+#define DEAD 2 /* its pidfd is readable */
+byte life[2];
+bit fatal[2];   /* a signal is on its way that no process survives */
+bit stalled[2]; /* it will not run another instruction, and lives */
+byte faults;
+
+/* -- what the supervisor knows -------------------------------------------------------------------- */
+
+#define BACKLOG 0
+#define SENT 1
+#define SETTLED 2
+byte place[EVENTS + 1]; /* of an event: 1, 2, …; 0 is no event */
+byte at[EVENTS + 1];    /* where SENT: the worker, and the event's number there */
+byte number[EVENTS + 1];
+byte backlog = EVENTS;
+byte settled;
+byte sent[2];           /* events that a worker has */
+byte dispatched[2];     /* the number of the latest of its events */
+byte read_at[2];
+bit stuck[2];
+byte condemned[2];      /* the event over which it is to be killed */
+
+/* -- the truth, for assertions only ---------------------------------------------------------------- */
+
+byte running[2];   /* the event in a worker's handler */
+bit inside[2];     /* in its handler, and without the gate */
+bit checking[2];   /* it has the gate */
+#ifdef POISON
+byte deaths[EVENTS + 1];
+#endif
+
+ltl resolved { <> (settled == EVENTS) }
+
+/* == a worker =====================================================================================
+   Its whole code may be left before any statement, by death or by a stall. What it has not
+   published then is lost.                                                                           */
+
+inline drain_requests() {
+  d_step {
+    wire[w].asked > 0 ->
+    size = 0;
+    do
+    :: wire[w].asked > 0 ->
+      batch[size] = wire[w].request[read % REQUESTS];
+      assert(batch[size] != 0); /* what was announced had been stored */
+      wire[w].request[read % REQUESTS] = 0;
+      read++;
+      size++;
+      wire[w].asked--;
+      wire[w].request_room++;
+    :: else -> break
+    od
+  }
+}
+
+inline store_results() {
+  d_step {
+    i = 0;
+    do
+    :: i < count ->
+      wire[w].result[(written + i) % RESULTS] = staged[i];
+      i++;
+    :: else -> break
+    od;
+    i = 0;
+  }
+}
+
+inline publish_results() {
+  if
+  :: count == 0
+  :: count > 0 ->
+#ifdef PUBLISH_BEFORE_STORE
+    wire[w].answered = wire[w].answered + count;
+    store_results();
+#else
+    store_results();
+    wire[w].answered = wire[w].answered + count;
+#endif
+    d_step {
+      written = (written + count) % RESULTS;
+      count = 0;
+      staged[0] = 0;
+    }
+  fi
+}
+
+/* The moment in which an event starts. Only here does the supervisor's book have to agree. */
+inline mark_started() {
+  d_step {
+    wire[w].started = mine;
+    assert(place[event] == SENT && at[event] == w && number[event] == mine);
+    assert(running[1 - w] != event);
+    running[w] = event;
+  }
+}
+
+inline take_gate() {
+#ifndef NO_GATE
+  d_step { wire[w].gate == 1 -> wire[w].gate = 0; checking[w] = 1; }
+#endif
+}
+
+inline give_gate() {
+#ifndef NO_GATE
+  d_step { wire[w].gate = 1; checking[w] = 0; }
+#endif
+}
+
+inline stage_result() {
+  d_step {
+    wire[w].result_room > 0 ->
+    staged[count] = event;
+    count++;
+    wire[w].result_room--;
+    inside[w] = 0;
+  }
+}
+
+inline perform() {
+  d_step { event = batch[next]; next++; mine++; }
+  if /* earlier results do not wait for a step that is known to be slow */
+  :: publish_results()
+  :: count > 0
+  fi;
+  take_gate();
+  if
+  :: mine > wire[w].revoked ->
+    mark_started();
+    give_gate();
+    inside[w] = 1; /* the handler runs, for as long as it likes */
+    if
+    :: stage_result()
+    :: wire[w].result_room == 0 -> publish_results(); stage_result()
+    fi;
+    d_step { wire[w].finished = mine; running[w] = 0; }
+#ifdef POISON
+    if /* this one takes its worker down after its end, whatever worker that is */
+    :: event == 1 -> fatal[w] = 1
+    :: else
+    fi;
+#endif
+  :: else -> give_gate()
+  fi;
+  event = 0
+}
+
+proctype Worker(byte w) {
+  byte batch[REQUESTS], staged[RESULTS];
+  byte size, next, mine, event, count, read, written, i;
+boot:
+  {
+end_idle:
+    do
+    :: drain_requests();
+      do
+      :: next < size -> perform()
+      :: else -> break
+      od;
+      d_step { size = 0; next = 0; batch[0] = 0; };
+      publish_results()
+    od
+  } unless { fatal[w] || stalled[w] };
+end_stalled:
+  d_step {
+    fatal[w] ->
+    size = 0; next = 0; mine = 0; event = 0; count = 0; read = 0; written = 0; i = 0;
+    batch[0] = 0; batch[REQUESTS - 1] = 0; staged[0] = 0; staged[RESULTS - 1] = 0;
+    inside[w] = 0; stalled[w] = 0;
+    fatal[w] = 0;
+    life[w] = DEAD;
+  }
+end_dead:
+  life[w] == UP -> goto boot
+}
+
+/* == misfortune ==================================================================================== */
+
+#ifdef STALL_ANYWHERE
+#define may_stall(w) (life[w] == UP && !fatal[w] && !stalled[w])
+#else
+#define may_stall(w) (inside[w] && !fatal[w] && !stalled[w])
+#endif
+
+active proctype Misfortune() {
+end:
+  do
+  :: d_step { faults < FAULTS && life[0] == UP && !fatal[0] -> faults++; fatal[0] = 1; }
+  :: d_step { faults < FAULTS && life[1] == UP && !fatal[1] -> faults++; fatal[1] = 1; }
+  :: d_step { faults < FAULTS && may_stall(0) -> faults++; stalled[0] = 1; }
+  :: d_step { faults < FAULTS && may_stall(1) -> faults++; stalled[1] = 1; }
+  :: faults < FAULTS -> faults++ /* one that never comes: nothing has to go wrong */
+  od
+}
+
+/* == the supervisor ================================================================================
+   One thread: what it does for one event ends before it looks at the next, but the workers go on
+   meanwhile.                                                                                        */
+
+#define room(w) ((life[w] == GONE || stuck[w] || sent[w] >= DEPTH) -> 0 : (DEPTH - sent[w]))
+
+inline stage(v, share) {
+  d_step {
+    before = dispatched[v];
+    e = 1;
+    left = share;
+    do
+    :: e <= EVENTS && left > 0 && wire[v].request_room > 0 ->
+      if
+      :: place[e] == BACKLOG ->
+        dispatched[v]++;
+        place[e] = SENT; at[e] = v; number[e] = dispatched[v];
+        wire[v].request_room--;
+        sent[v]++; backlog--; left--;
+      :: else
+      fi;
+      e++
+    :: else -> break
+    od;
+    left = 0;
+    e = 0;
+  }
+}
+
+inline store(v) {
+  d_step {
+    e = 1;
+    do
+    :: e <= EVENTS ->
+      if
+      :: place[e] == SENT && at[e] == v && number[e] > before ->
+        wire[v].request[(number[e] - 1) % REQUESTS] = e
+      :: else
+      fi;
+      e++
+    :: else -> break
+    od;
+    e = 0;
+  }
+}
+
+inline send(v, share) {
+  stage(v, share);
+  if
+  :: dispatched[v] > before ->
+#ifdef PUBLISH_BEFORE_STORE
+    wire[v].asked = wire[v].asked + dispatched[v] - before;
+    store(v);
+#else
+    store(v);
+    wire[v].asked = wire[v].asked + dispatched[v] - before;
+#endif
+  :: else
+  fi;
+  before = 0
+}
+
+/* Half each where both have room, the emptier one first. */
+inline dispatch() {
+  if
+  :: backlog == 0 || (room(0) == 0 && room(1) == 0)
+  :: backlog > 0 && room(0) > room(1) ->
+    send(0, (room(1) > 0 -> (backlog + 1) / 2 : backlog));
+    if
+    :: backlog > 0 && room(1) > 0 -> send(1, backlog)
+    :: else
+    fi
+  :: backlog > 0 && room(1) > 0 && room(1) >= room(0) ->
+    send(1, (room(0) > 0 -> (backlog + 1) / 2 : backlog));
+    if
+    :: backlog > 0 && room(0) > 0 -> send(0, backlog)
+    :: else
+    fi
+  fi
+}
+
+inline settle(x) {
+  assert(place[x] == SENT); /* at most one result or fate */
+  place[x] = SETTLED; at[x] = 0; number[x] = 0;
+  settled++;
+}
+
+inline requeue(x) {
+  assert(place[x] == SENT);
+  place[x] = BACKLOG; at[x] = 0; number[x] = 0;
+  backlog++;
+}
+
+inline drain_results(v) {
+  do
+  :: wire[v].answered > 0 ->
+    e = wire[v].result[read_at[v]];
+    assert(e != 0); /* what was announced had been stored */
+    wire[v].result[read_at[v]] = 0;
+    read_at[v] = (read_at[v] + 1) % RESULTS;
+    wire[v].answered--;
+    wire[v].result_room++;
+    stuck[v] = 0;
+    assert(at[e] == v); /* from the worker that had it, and nobody else */
+    settle(e);
+    sent[v]--;
+  :: else -> break
+  od;
+  e = 0;
+}
+
+/* The event that runs, as the page says; 0 where none does. */
+inline look(v) {
+  e = 1;
+  do
+  :: e <= EVENTS && !(place[e] == SENT && at[e] == v && number[e] == wire[v].started) -> e++
+  :: else -> break
+  od;
+  if
+  :: e > EVENTS || wire[v].started == wire[v].finished -> e = 0
+  :: else
+  fi
+}
+
+#define runs(v) (wire[v].started != wire[v].finished)
+
+inline revoke(v) {
+#ifndef NO_GATE
+  d_step { wire[v].gate == 1 -> wire[v].gate = 0; };
+#endif
+  before = wire[v].started;
+  wire[v].revoked = dispatched[v];
+#ifndef NO_GATE
+  wire[v].gate = 1;
+#endif
+  d_step {
+    e = 1;
+    do
+    :: e <= EVENTS ->
+      if
+      :: place[e] == SENT && at[e] == v && number[e] > before -> requeue(e); sent[v]--;
+      :: else
+      fi;
+      e++
+    :: else -> break
+    od;
+    e = 0;
+    before = 0;
+  };
+  dispatch()
+}
+
+/* Charge the event that ran, send the others elsewhere. */
+inline blame(v) {
+  d_step {
+    look(v);
+    if
+    :: e > 0 ->
+      assert(running[v] == e && life[v] == DEAD); /* started, unfinished, and nothing to come */
+#ifdef TIMEOUT_FOR_ANY
+      assert(condemned[v] == 0 || condemned[v] == e); /* a timeout only for the one that was late */
+#endif
+      settle(e);
+      sent[v]--;
+    :: else
+    fi;
+    e = 1;
+    do
+    :: e <= EVENTS ->
+      if
+      :: place[e] == SENT && at[e] == v ->
+#if defined(POISON) && !defined(FINISHED_NEVER_COUNTED)
+        if
+        :: number[e] == wire[v].started -> deaths[e]++
+        :: else
+        fi;
+        if
+        :: deaths[e] >= CRASH_LIMIT -> settle(e)
+        :: else -> requeue(e)
+        fi;
+#else
+        requeue(e);
+#endif
+        sent[v]--;
+      :: else
+      fi;
+      e++
+    :: else -> break
+    od;
+    e = 0;
+  }
+}
+
+inline bury(v) {
+#ifndef NO_FINAL_DRAIN
+  d_step { drain_results(v) };
+#endif
+  blame(v);
+  d_step {
+    assert(wire[v].answered == 0); /* no published result goes down with its ring */
+    assert(sent[v] == 0);
+    wire[v].request[0] = 0; wire[v].request[REQUESTS - 1] = 0;
+    wire[v].result[0] = 0; wire[v].result[RESULTS - 1] = 0;
+    wire[v].asked = 0; wire[v].answered = 0;
+    wire[v].started = 0; wire[v].finished = 0; wire[v].revoked = 0; wire[v].gate = 0;
+    wire[v].request_room = 0; wire[v].result_room = 0;
+    dispatched[v] = 0; read_at[v] = 0; stuck[v] = 0; condemned[v] = 0;
+    running[v] = 0; checking[v] = 0;
+    life[v] = GONE;
+  };
+  dispatch()
+}
+
+/* New rings and a new page: an incarnation never sees its predecessor's. */
+inline spawn(v) {
+  d_step {
+    wire[v].request_room = REQUESTS;
+    wire[v].result_room = RESULTS;
+    wire[v].gate = 1;
+    life[v] = UP;
+  }
+}
+
+/* A moment after the deadline, with the gate, so that nothing else starts; it is kept. */
+inline execute(v) {
+  if
+  :: d_step { wire[v].gate == 1 -> wire[v].gate = 0; };
+    d_step { look(v); before = (e == condemned[v]); e = 0; };
+    if
+    :: before ->
+      before = 0;
+#ifdef FATE_BEFORE_DEATH
+      blame(v);
+#endif
+      d_step { fatal[v] = (life[v] == UP); condemned[v] = KILLED; }
+    :: else -> wire[v].gate = 1; condemned[v] = 0
+    fi
+  :: wire[v].gate == 0 -> condemned[v] = 0
+  fi
+}
