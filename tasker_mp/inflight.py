@@ -1,7 +1,8 @@
 """The table of what the supervisor holds: each event in exactly one place until it is committed."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 from msgspec import Struct
@@ -65,6 +66,8 @@ class InflightTable:
         self._entries: dict[bytes, Entry] = {}
         self._claims: Counter[int] = Counter()
         self._held: set[bytes] = set()
+        self._released: set[bytes] = set()
+        self._rememberers = 0
 
     def __len__(self) -> int:
         """Events without a result yet."""
@@ -76,8 +79,19 @@ class InflightTable:
         return len(self._held)
 
     def knows(self, event_id: bytes) -> bool:
-        """Whether this event is held already, with or without a result."""
-        return event_id in self._held
+        """Whether this event is held, with or without a result; or was, see `remembering`."""
+        return event_id in self._held or event_id in self._released
+
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Go on knowing what is released: a list of what was held is out of date on arrival."""
+        self._rememberers += 1
+        try:
+            yield
+        finally:
+            self._rememberers -= 1
+            if not self._rememberers:
+                self._released.clear()
 
     def add(self, entry: Entry) -> None:
         if entry.event_id in self._held:
@@ -98,6 +112,8 @@ class InflightTable:
         emptied = []
         for entry in committed:
             self._held.discard(entry.event_id)
+            if self._rememberers:
+                self._released.add(entry.event_id)
             self._claims[entry.claim_id] -= 1
             if not self._claims[entry.claim_id]:
                 del self._claims[entry.claim_id]

@@ -1,6 +1,7 @@
 """The asyncio client: as `Client`, and any number of waiters on one listening connection."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
@@ -13,7 +14,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.types.json import set_json_loads
 
-from tasker_mp.client.catalog import Catalog, registration
+from tasker_mp.client.catalog import CATALOG_SECONDS, Catalog, registration
 from tasker_mp.client.errors import readable_errors
 from tasker_mp.client.submission import Submission, submit_parameters
 from tasker_mp.client.task import Task, TaskSummary, task, task_summary
@@ -41,6 +42,7 @@ class AsyncClient:
         self._dsn = dsn
         self._local = dsn is None
         self._catalog: Catalog | None = None
+        self._catalog_until = 0.0
         self._waiters: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
         self._listener: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
@@ -164,7 +166,8 @@ class AsyncClient:
             return submit_parameters(submissions, await self._known_catalog(), limit)
 
     async def _known_catalog(self) -> Catalog:
-        if self._catalog is None:
+        if self._catalog is None or time.monotonic() > self._catalog_until:
+            self._catalog_until = time.monotonic() + CATALOG_SECONDS
             rows = await self._rows("list_templates")
             self._catalog = Catalog((row[0], msgspec.json.encode(row[4])) for row in rows)
             if self._local:

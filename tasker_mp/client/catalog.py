@@ -12,6 +12,9 @@ from tasker_mp.template.model import Template, canonical_json, digest, from_json
 from tasker_mp.template.plan import plan
 from tasker_mp.template.template_set import TemplateSet
 
+CATALOG_SECONDS = 10.0
+"""A client looks again after this time: somebody may have registered another text or version."""
+
 
 class RegisteredTemplate:
     """A template with its id in the database."""

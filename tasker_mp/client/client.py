@@ -12,7 +12,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.types.json import set_json_loads
 
-from tasker_mp.client.catalog import Catalog, registration
+from tasker_mp.client.catalog import CATALOG_SECONDS, Catalog, registration
 from tasker_mp.client.errors import readable_errors
 from tasker_mp.client.submission import Submission, submit_parameters
 from tasker_mp.client.task import (
@@ -51,6 +51,7 @@ class Client:
         self._config = config or load_config()
         self._local = dsn is None
         self._catalog: Catalog | None = None
+        self._catalog_until = 0.0
         self._waiting: Connection[Any] | None = None
         with ExitStack() as stack:
             if dsn is None:
@@ -128,7 +129,8 @@ class Client:
             return submit_parameters(submissions, self._known_catalog(), limit)
 
     def _known_catalog(self) -> Catalog:
-        if self._catalog is None:
+        if self._catalog is None or time.monotonic() > self._catalog_until:
+            self._catalog_until = time.monotonic() + CATALOG_SECONDS
             self._catalog = Catalog(
                 (row[0], msgspec.json.encode(row[4])) for row in self._rows("list_templates")
             )

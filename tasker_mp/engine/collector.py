@@ -15,6 +15,8 @@ from tasker_mp.settle import settle
 from tasker_mp.states import StepState
 from tasker_mp.transport.interface import Record
 
+_BATCH_BYTES = 32 << 20
+
 
 class Collector:
     """Holds settled steps until a lane commits them; a result is accepted once or not at all."""
@@ -50,12 +52,15 @@ class Collector:
         self._settled.append(settled)
 
     def take(self, limit: int) -> list[Settled]:
-        """The next batch to commit, oldest first, at most `limit`."""
-        batch = self._settled
-        if len(batch) <= limit:
-            self._settled = deque()
-            return list(batch)
-        return [batch.popleft() for _ in range(limit)]
+        """The next batch to commit, oldest first: at most `limit`, and no more bytes than one
+        statement should carry, but one at least."""
+        batch: list[Settled] = []
+        size = 0
+        while self._settled and len(batch) < limit and size < _BATCH_BYTES:
+            settled = self._settled.popleft()
+            size += len(settled.payload)
+            batch.append(settled)
+        return batch
 
     def put_back(self, batch: Iterable[Settled]) -> None:
         """Return a batch that could not be committed now, in its order."""

@@ -125,7 +125,8 @@ class Pipeline:
         """After a lost connection: take over what the database says is ours and we never heard."""
         if session.reconnected:
             session.reconnected = False
-            await self._accept(await session.run(lambda s: s.held_steps()), session)
+            with self.inflight.remembering():
+                await self._accept(await session.run(lambda s: s.held_steps()), session)
 
     def dispatch(self) -> None:
         """Send what waits to the workers that have room."""

@@ -228,7 +228,7 @@ class Supervisor:
         while self.pipeline.inflight.held and time.monotonic() < limit:
             # Each time: what waited behind a slow step comes back from its worker only by and by.
             if unsent := self.pipeline.withdraw():
-                await self.housekeeping.run(lambda s: s.give_back(unsent, "its supervisor drained"))  # noqa: B023
+                await self.housekeeping.run(lambda s: s.give_back(unsent, "its supervisor drained"))
             try:
                 await asyncio.wait_for(self._stop_now.wait(), 0.01)
             except TimeoutError:

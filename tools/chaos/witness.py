@@ -65,10 +65,8 @@ def _linger(chance: int) -> None:
 
 def _note(kind: str, context: StepContext) -> None:
     step = context.workflow_step
-    line = (
-        f"{kind} {context.task_uuid} {step.name} {step.attempts} {context.event_id} "
-        f"{os.getpid()} {time.monotonic_ns()}"
-    )
+    task, event = context.task_uuid.replace("-", ""), context.event_id.replace("-", "")
+    line = f"{kind} {task} {step.name} {step.attempts} {event} {os.getpid()} {time.monotonic_ns()}"
     os.write(_ledger(), line.ljust(RECORD_BYTES - 1).encode() + b"\n")
 
 

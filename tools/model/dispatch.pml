@@ -70,12 +70,12 @@ byte dispatched[2];     /* the number of the latest of its events */
 byte read_at[2];
 bit stuck[2];
 byte condemned[2];      /* the event over which it is to be killed */
+bit due[2];             /* … and the moment for it has not come yet */
 
 /* -- the truth, for assertions only ---------------------------------------------------------------- */
 
 byte running[2];   /* the event in a worker's handler */
 bit inside[2];     /* in its handler, and without the gate */
-bit checking[2];   /* it has the gate */
 #ifdef POISON
 byte deaths[EVENTS + 1];
 #endif
@@ -148,13 +148,13 @@ inline mark_started() {
 
 inline take_gate() {
 #ifndef NO_GATE
-  d_step { wire[w].gate == 1 -> wire[w].gate = 0; checking[w] = 1; }
+  d_step { wire[w].gate == 1 -> wire[w].gate = 0; }
 #endif
 }
 
 inline give_gate() {
 #ifndef NO_GATE
-  d_step { wire[w].gate = 1; checking[w] = 0; }
+  d_step { wire[w].gate = 1; }
 #endif
 }
 
@@ -199,16 +199,15 @@ inline perform() {
 proctype Worker(byte w) {
   byte batch[REQUESTS], staged[RESULTS];
   byte size, next, mine, event, count, read, written, i;
-boot:
+end_boot:
   {
 end_idle:
     do
     :: drain_requests();
       do
       :: next < size -> perform()
-      :: else -> break
+      :: else -> d_step { size = 0; next = 0; batch[0] = 0; }; break
       od;
-      d_step { size = 0; next = 0; batch[0] = 0; };
       publish_results()
     od
   } unless { fatal[w] || stalled[w] };
@@ -222,7 +221,7 @@ end_stalled:
     life[w] = DEAD;
   }
 end_dead:
-  life[w] == UP -> goto boot
+  life[w] == UP -> goto end_boot
 }
 
 /* == misfortune ==================================================================================== */
@@ -248,13 +247,17 @@ end:
    One thread: what it does for one event ends before it looks at the next, but the workers go on
    meanwhile.                                                                                        */
 
-#define room(w) ((life[w] == GONE || stuck[w] || sent[w] >= DEPTH) -> 0 : (DEPTH - sent[w]))
+#define has_room(v) (life[v] != GONE && !stuck[v] && sent[v] < DEPTH)
 
-inline stage(v, share) {
+inline stage(v) {
   d_step {
     before = dispatched[v];
     e = 1;
     left = share;
+    if
+    :: left > DEPTH - sent[v] -> left = DEPTH - sent[v]
+    :: else
+    fi;
     do
     :: e <= EVENTS && left > 0 && wire[v].request_room > 0 ->
       if
@@ -290,8 +293,8 @@ inline store(v) {
   }
 }
 
-inline send(v, share) {
-  stage(v, share);
+inline send(v) {
+  stage(v);
   if
   :: dispatched[v] > before ->
 #ifdef PUBLISH_BEFORE_STORE
@@ -306,22 +309,25 @@ inline send(v, share) {
   before = 0
 }
 
+inline deal(first, second) {
+  share = (backlog + 1) / 2;
+  send(first);
+  share = backlog;
+  send(second);
+  share = 0
+}
+
 /* Half each where both have room, the emptier one first. */
 inline dispatch() {
   if
-  :: backlog == 0 || (room(0) == 0 && room(1) == 0)
-  :: backlog > 0 && room(0) > room(1) ->
-    send(0, (room(1) > 0 -> (backlog + 1) / 2 : backlog));
+  :: backlog > 0 && has_room(0) && has_room(1) ->
     if
-    :: backlog > 0 && room(1) > 0 -> send(1, backlog)
-    :: else
+    :: sent[0] < sent[1] -> deal(0, 1)
+    :: else -> deal(1, 0)
     fi
-  :: backlog > 0 && room(1) > 0 && room(1) >= room(0) ->
-    send(1, (room(0) > 0 -> (backlog + 1) / 2 : backlog));
-    if
-    :: backlog > 0 && room(0) > 0 -> send(0, backlog)
-    :: else
-    fi
+  :: backlog > 0 && has_room(0) && !has_room(1) -> share = backlog; send(0); share = 0
+  :: backlog > 0 && has_room(1) && !has_room(0) -> share = backlog; send(1); share = 0
+  :: else
   fi
 }
 
@@ -370,9 +376,14 @@ inline look(v) {
 
 #define runs(v) (wire[v].started != wire[v].finished)
 
+#define unstarted(v) (wire[v].started < dispatched[v] && wire[v].revoked < dispatched[v])
+
+/* Take back what a worker has not started while it is over something slow. */
 inline revoke(v) {
-#ifndef NO_GATE
-  d_step { wire[v].gate == 1 -> wire[v].gate = 0; };
+#ifdef NO_GATE
+  stuck[v] && sent[v] > 1 && unstarted(v);
+#else
+  d_step { stuck[v] && sent[v] > 1 && unstarted(v) && wire[v].gate == 1 -> wire[v].gate = 0; };
 #endif
   before = wire[v].started;
   wire[v].revoked = dispatched[v];
@@ -402,7 +413,7 @@ inline blame(v) {
     look(v);
     if
     :: e > 0 ->
-      assert(running[v] == e && life[v] == DEAD); /* started, unfinished, and nothing to come */
+      assert(running[v] == e); /* started and unfinished */
 #ifdef TIMEOUT_FOR_ANY
       assert(condemned[v] == 0 || condemned[v] == e); /* a timeout only for the one that was late */
 #endif
@@ -450,8 +461,8 @@ inline bury(v) {
     wire[v].asked = 0; wire[v].answered = 0;
     wire[v].started = 0; wire[v].finished = 0; wire[v].revoked = 0; wire[v].gate = 0;
     wire[v].request_room = 0; wire[v].result_room = 0;
-    dispatched[v] = 0; read_at[v] = 0; stuck[v] = 0; condemned[v] = 0;
-    running[v] = 0; checking[v] = 0;
+    dispatched[v] = 0; read_at[v] = 0; stuck[v] = 0; condemned[v] = 0; due[v] = 0;
+    running[v] = 0;
     life[v] = GONE;
   };
   dispatch()
@@ -467,20 +478,64 @@ inline spawn(v) {
   }
 }
 
-/* A moment after the deadline, with the gate, so that nothing else starts; it is kept. */
+/* It runs something over its deadline: first it is asked for its stack. */
+inline condemn(v) {
+  d_step {
+    runs(v) && condemned[v] == 0 && (stalled[v] || faults < FAULTS) ->
+    look(v);
+    faults = (stalled[v] -> faults : faults + 1);
+    condemned[v] = e;
+    due[v] = e > 0;
+    stuck[v] = 1;
+    e = 0;
+  }
+}
+
+/* A moment later, with the gate, so that it starts nothing else; the gate is kept. */
 inline execute(v) {
+  d_step { due[v] && life[v] != GONE -> due[v] = 0; };
   if
   :: d_step { wire[v].gate == 1 -> wire[v].gate = 0; };
     d_step { look(v); before = (e == condemned[v]); e = 0; };
     if
-    :: before ->
-      before = 0;
+    :: before == 1 ->
 #ifdef FATE_BEFORE_DEATH
       blame(v);
 #endif
-      d_step { fatal[v] = (life[v] == UP); condemned[v] = KILLED; }
-    :: else -> wire[v].gate = 1; condemned[v] = 0
+      d_step { before = 0; fatal[v] = (life[v] == UP); }
+    :: before == 0 -> d_step { wire[v].gate = 1; condemned[v] = 0; }
     fi
   :: wire[v].gate == 0 -> condemned[v] = 0
   fi
+}
+
+#define credited(v) (backlog > 0 && has_room(v) && wire[v].request_room > 0)
+
+active proctype Supervisor() {
+  byte e, before, left, share;
+  spawn(0);
+  run Worker(0);
+  if
+  :: WORKERS > 1 -> spawn(1); run Worker(1)
+  :: else
+  fi;
+  dispatch();
+  do
+  :: d_step { wire[0].answered > 0 -> drain_results(0) }; dispatch()
+  :: d_step { wire[1].answered > 0 -> drain_results(1) }; dispatch()
+  :: life[0] == DEAD -> bury(0); spawn(0); dispatch()
+  :: life[1] == DEAD -> bury(1); spawn(1); dispatch()
+  :: d_step { runs(0) && !stuck[0] -> stuck[0] = 1; }
+  :: d_step { runs(1) && !stuck[1] -> stuck[1] = 1; }
+  :: revoke(0)
+  :: revoke(1)
+  :: condemn(0)
+  :: condemn(1)
+  :: execute(0)
+  :: execute(1)
+#ifndef NO_WAKE_ON_CREDIT
+  :: credited(0) || credited(1) -> dispatch()
+#endif
+  :: settled == EVENTS -> break
+  od
 }

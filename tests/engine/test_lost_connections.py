@@ -1,0 +1,78 @@
+"""Connections to the database are cut while work flows: nothing is lost, nothing counts twice."""
+
+from collections.abc import Callable
+
+import psycopg
+from engine_project import ProjectFolder, Running, eventually, step
+
+_LISTENING = "select pid from pg_stat_activity where query = 'listen tasker_ready'"
+
+
+def test_a_cut_listen_connection_loses_no_work(folder: ProjectFolder) -> None:
+    """Event-driven only: nothing else would find the work."""
+    folder.template("call")
+    with (
+        folder.running(worker__mode="event_driven", worker__poll_interval=30) as running,
+        psycopg.connect(folder.dsn, autocommit=True) as admin,
+    ):
+        assert running.run("call")[0].state == "complete"
+        (old,) = _pids(admin, _LISTENING)
+        admin.execute("select pg_terminate_backend(%s)", [old])
+        uuids = running.submit("call", 5)
+        assert {task.state for task in running.wait(uuids, 5)} == {"complete"}
+        eventually(lambda: len(_pids(admin, _LISTENING)) == 1)
+        assert _pids(admin, _LISTENING) != [old]
+        assert running.run("call")[0].state == "complete"
+
+
+def test_cutting_every_connection_in_the_middle_loses_and_duplicates_nothing(
+    folder: ProjectFolder,
+) -> None:
+    """Nobody's process died, so no execution is owed a second time either."""
+    chain = [step("a", method="call"), step("b", "a", method="call"), step("c", "b", method="call")]
+    folder.template("chain", *chain)
+    with (
+        folder.running(worker__max_in_flight=200) as running,
+        psycopg.connect(folder.dsn, autocommit=True) as admin,
+    ):
+        before = _count_ours(admin, running)
+        assert before >= 4
+        uuids = running.submit("chain", 600)
+        for done in range(100, 1800, 200):
+            eventually(_executed(folder, done), what=f"{done} executions")
+            _cut(admin, running)
+        tasks = running.wait(uuids)
+        assert {task.state for task in tasks} == {"complete"}
+        assert all([s.attempts for s in task.steps] == [1, 1, 1] for task in tasks)
+        assert set(folder.executions().values()) == {3}
+        status = running.status()
+        assert status["in_flight"] == 0
+        assert status["database_connected"]
+        eventually(lambda: _count_ours(admin, running) <= before, 3, "no connection left over")
+        row = admin.execute("select count(*) from tasker.claims").fetchone()
+        print("claims", row, "stats", status["stats"])
+
+
+def _executed(folder: ProjectFolder, count: int) -> Callable[[], bool]:
+    return lambda: len(folder.ledger()) >= count
+
+
+def _pids(admin: psycopg.Connection, query: str) -> list[int]:
+    ours = f"{query} and datname = current_database()"
+    return [row[0] for row in admin.execute(ours)]
+
+
+def _ours(admin: psycopg.Connection, running: Running) -> list[int]:
+    """The backends of the supervisor: of this database, neither this one nor the client's."""
+    client = running.client._connection.info.backend_pid
+    others = "select pid from pg_stat_activity where pid not in"
+    return _pids(admin, f"{others} (pg_backend_pid(), {client}) and query !~ 'tasker_ended'")
+
+
+def _count_ours(admin: psycopg.Connection, running: Running) -> int:
+    return len(_ours(admin, running))
+
+
+def _cut(admin: psycopg.Connection, running: Running) -> None:
+    pids = eventually(lambda: _ours(admin, running))
+    admin.execute("select pg_terminate_backend(pid) from unnest(%s::int[]) pid", [pids])
