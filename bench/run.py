@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bench.patterns import Pattern
-from tasker_mp.system import bootstrap
 from tasker_mp.client import Client, Submission
 from tasker_mp.config import Config
 from tasker_mp.db.connect import connect, open_database
 from tasker_mp.errors import EngineError
+from tasker_mp.system import bootstrap
 
 _DATABASE = "tasker_bench"
 _CHUNK = 1000

@@ -29,6 +29,7 @@ class ControlServer:
         self._path = path
         self._handler = handler
         self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.StreamWriter] = set()
 
     async def start(self) -> None:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -43,8 +44,11 @@ class ControlServer:
         if self._server is not None:
             self._server.close()
             self._path.unlink(missing_ok=True)
+        for client in self._clients:
+            client.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._clients.add(writer)
         try:
             if _peer_uid(writer) not in (0, os.getuid()):
                 return
@@ -54,6 +58,7 @@ class ControlServer:
         except (TimeoutError, OSError) as error:
             log.debug("control client dropped", error=str(error))
         finally:
+            self._clients.discard(writer)
             writer.close()
 
     async def _answer(self, line: bytes | None) -> dict[str, Any]:

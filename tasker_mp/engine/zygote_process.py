@@ -41,6 +41,7 @@ class ZygoteProcess:
             stdin.write(msgspec.json.encode(settings))
         self._socket = ours
         self._socket.setblocking(False)
+        self._answered = asyncio.Event()
         self.pid = self._process.pid
         self.pidfd = os.pidfd_open(self.pid)
 
@@ -63,19 +64,33 @@ class ZygoteProcess:
         return message
 
     async def _receive(self, what: str) -> ZygoteMessage:
-        receiving = asyncio.get_running_loop().sock_recv(self._socket, _MESSAGE_BYTES)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._socket.fileno(), self._answered.set)
         try:
-            encoded = await asyncio.wait_for(receiving, _BOOT_LIMIT)
+            await asyncio.wait_for(self._answered.wait(), _BOOT_LIMIT)
         except TimeoutError:
             raise EngineError(
                 f"the zygote (pid {self.pid}) did not {what} within {_BOOT_LIMIT:g} s"
             ) from None
-        except OSError:  # its death was noticed first, and the socket closed
-            encoded = b""
+        finally:
+            self._ignore_answers()
+        encoded = self._read()
         if not encoded:
             raise EngineError(f"the zygote (pid {self.pid}) died: {self.reap()}")
         message: ZygoteMessage = msgspec.json.decode(encoded, type=ZygoteMessage)
         return message
+
+    def _read(self) -> bytes:
+        """The answer; empty where the zygote is dead, or was noticed to be and hung up on."""
+        self._answered.clear()
+        try:
+            return self._socket.recv(_MESSAGE_BYTES)
+        except OSError:
+            return b""
+
+    def _ignore_answers(self) -> None:
+        if self._socket.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._socket.fileno())
 
     def reap(self) -> str:
         """Wait for the dying process; how it ended, in words."""
@@ -89,7 +104,12 @@ class ZygoteProcess:
         self._process.kill()
 
     def close(self) -> None:
-        """Hang up: the zygote leaves by itself; reaped here so that nothing is left behind."""
+        """Hang up: the zygote leaves by itself; reaped here so that nothing is left behind.
+
+        Whoever waits for an answer is told: a child of a dead zygote may hold its end open.
+        """
+        self._ignore_answers()
+        self._answered.set()
         self._socket.close()
         try:
             self._process.wait(_DEATH_LIMIT)

@@ -1,7 +1,6 @@
 """What a handler may do wrong: its own step fails, with the reason, and its neighbours finish."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from engine_project import ProjectFolder, step

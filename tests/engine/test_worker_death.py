@@ -142,7 +142,7 @@ def _descriptors(pid: int, owner: str) -> Counter[str]:
     kinds = []
     for link in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            kinds.append(owner + os.readlink(link).partition(":[")[0])
+            kinds.append(owner + str(link.readlink()).partition(":[")[0])
         except FileNotFoundError:
             continue
     return Counter(kinds)

@@ -1,6 +1,5 @@
 """The five example workflows, through a real supervisor and real workers, with exact results."""
 
-import os
 from pathlib import Path
 
 import psutil
@@ -62,4 +61,3 @@ def test_the_five_workflows_end_with_exact_results(
     assert len(processes) == 3
     eventually(lambda: not any(process.is_running() for process in processes), 2)
     assert not Path(f"/proc/{system.pid}").exists()
-    assert os.getcwd() == str(tmp_path)

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final
 
 from tools.chaos.executions import Execution
@@ -12,6 +13,8 @@ from tools.chaos.schedule import Kind
 from tools.chaos.service import Exit
 
 _SECOND: Final = 1_000_000_000
+_SIGNAL: Final = _SECOND // 10
+"""A hit is noted just before its signal is sent, and a step may start in between."""
 _DYING: Final = 1 * _SECOND
 """Workers outlive their supervisor by the time that the kernel takes to tell them."""
 _LEAVING: Final = 15 * _SECOND
@@ -45,7 +48,7 @@ class Faults:
                     supervisors.append((hit.at_ns, _DYING))
                 case Kind.POSTGRES:
                     servers.append((hit.at_ns, _LOST_CLAIM))
-        supervisors += [(exit.at_ns, _LEAVING) for exit in exits if exit.pid not in killed]
+        supervisors += [(end.at_ns, _LEAVING) for end in exits if end.pid not in killed]
         self._late = {
             Cause.SUPERVISOR: sorted(supervisors),
             Cause.POSTGRES: sorted(servers),
@@ -57,8 +60,7 @@ class Faults:
         A fault of a supervisor or of the server explains one repetition of a step.
         """
         used: set[tuple[Cause, int]] = set()
-        pairs = zip(executions, executions[1:], strict=False)
-        return [self._cause(before, after, used) for before, after in pairs]
+        return [self._cause(before, after, used) for before, after in pairwise(executions)]
 
     def _cause(
         self, before: Execution, after: Execution, used: set[tuple[Cause, int]]
@@ -66,7 +68,7 @@ class Faults:
         if before.failed:
             return Cause.FAILURE
         kills = self.killed_workers.get(before.pid, ())
-        if any(before.started <= at <= after.started for at in kills):
+        if any(before.started - _SIGNAL <= at <= after.started for at in kills):
             return Cause.WORKER
         for cause, events in self._late.items():
             first = bisect_left(events, (before.started - _LOST_CLAIM, 0))

@@ -47,7 +47,7 @@ class Injector:
         return not self._waiting and not self._stopped and not self._server.is_away
 
     def tick(self, now: float) -> None:
-        """Inject what is due, `now` seconds after the beginning; let go on what stood long enough."""
+        """Inject what is due `now` seconds after the beginning; continue what stood long enough."""
         while self._waiting and self._waiting[0].at <= now:
             fault = heapq.heappop(self._waiting)
             if not self._inject(fault, now):
@@ -105,11 +105,9 @@ class Injector:
             return None
         if fault.kind in (Kind.SUPERVISOR, Kind.STOP_SUPERVISOR):
             return supervisor, os.getpid()
-        if fault.kind == Kind.ZYGOTE:
-            # One just forked has its title still; the zygote itself is older.
-            found = self.titled("zygote")[:1]
-        else:
-            found = self.titled("worker")
+        # A worker just forked has the zygote's title still; the zygote itself is older.
+        zygote = fault.kind == Kind.ZYGOTE
+        found = self.titled("zygote")[:1] if zygote else self.titled("worker")
         return (found[int(fault.pick * len(found))], supervisor) if found else None
 
     def titled(self, role: str) -> list[int]:

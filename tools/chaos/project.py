@@ -95,5 +95,6 @@ class Project:
 def _witnessed(source: str) -> str:
     base = "from handlers.witness import WitnessedHandler as StepHandler"
     return source.replace(
-        "from tasker_mp import StepContext, StepHandler", f"{base}\nfrom tasker_mp import StepContext"
+        "from tasker_mp import StepContext, StepHandler",
+        f"{base}\nfrom tasker_mp import StepContext",
     )

@@ -31,7 +31,7 @@ class WitnessedHandler(StepHandler):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "call" in vars(cls):
-            cls.call = _witnessed(cls.call)  # type: ignore[method-assign]
+            cls.call = _witnessed(cls.call)  # type: ignore[method-assign, assignment]
 
 
 def _witnessed(call: _Call) -> _Call:

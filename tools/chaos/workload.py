@@ -1,4 +1,4 @@
-"""What is submitted, and what every step of it must come to: known here, not asked of the system."""
+"""What is submitted, and what each step of it must come to: known here, not asked of the system."""
 
 import random
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ def submission(seed: int, number: int) -> Submission:
     again where the answer was lost. A few are too large for a ring and travel beside it."""
     rng = random.Random(f"task {seed} {number}")
     namespace, name = rng.choice(_WORKFLOWS)
-    context = _order(rng) if namespace == _ORDER[0] else {"even_number": 2 * rng.randint(1, 5000)}
+    context = _order(rng) if namespace == _ORDER[0] else _number(rng)
     if rng.random() < 0.005:
         context["padding"] = "x" * _LARGE_BYTES
     return Submission(
@@ -68,9 +68,17 @@ def submission(seed: int, number: int) -> Submission:
     )
 
 
+def _number(rng: random.Random) -> dict[str, Any]:
+    return {"even_number": 2 * rng.randint(1, 5000)}
+
+
 def _order(rng: random.Random) -> dict[str, Any]:
     items = [
-        {"sku": f"SKU-{n}", "quantity": rng.randint(1, 9), "price": f"{rng.randint(1, 99999) / 100}"}
+        {
+            "sku": f"SKU-{n}",
+            "quantity": rng.randint(1, 9),
+            "price": f"{rng.randint(1, 99999) / 100}",
+        }
         for n in range(rng.randint(1, 3))
     ]
     return {

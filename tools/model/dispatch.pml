@@ -57,13 +57,15 @@ byte faults;
 
 /* -- what the supervisor knows -------------------------------------------------------------------- */
 
-#define BACKLOG 0
-#define SENT 1
-#define SETTLED 2
+#define UNCLAIMED 0
+#define BACKLOG 1
+#define SENT 2
+#define SETTLED 3
 byte place[EVENTS + 1]; /* of an event: 1, 2, …; 0 is no event */
 byte at[EVENTS + 1];    /* where SENT: the worker, and the event's number there */
 byte number[EVENTS + 1];
-byte backlog = EVENTS;
+byte claimed;
+byte backlog;
 byte settled;
 byte sent[2];           /* events that a worker has */
 byte dispatched[2];     /* the number of the latest of its events */
@@ -124,15 +126,14 @@ inline publish_results() {
 #ifdef PUBLISH_BEFORE_STORE
     wire[w].answered = wire[w].answered + count;
     store_results();
+    d_step { written = (written + count) % RESULTS; count = 0; staged[0] = 0; }
 #else
     store_results();
-    wire[w].answered = wire[w].answered + count;
-#endif
     d_step {
-      written = (written + count) % RESULTS;
-      count = 0;
-      staged[0] = 0;
+      wire[w].answered = wire[w].answered + count;
+      written = (written + count) % RESULTS; count = 0; staged[0] = 0;
     }
+#endif
   fi
 }
 
@@ -153,9 +154,22 @@ inline take_gate() {
 }
 
 inline give_gate() {
+  d_step {
 #ifndef NO_GATE
-  d_step { wire[w].gate = 1; }
+    wire[w].gate = 1;
 #endif
+    event = 0;
+  }
+}
+
+/* It runs for as long as it likes. */
+inline enter_handler() {
+  d_step {
+#ifndef NO_GATE
+    wire[w].gate = 1;
+#endif
+    inside[w] = 1;
+  }
 }
 
 inline stage_result() {
@@ -178,22 +192,21 @@ inline perform() {
   if
   :: mine > wire[w].revoked ->
     mark_started();
-    give_gate();
-    inside[w] = 1; /* the handler runs, for as long as it likes */
+    enter_handler();
     if
     :: stage_result()
     :: wire[w].result_room == 0 -> publish_results(); stage_result()
     fi;
-    d_step { wire[w].finished = mine; running[w] = 0; }
+    d_step {
+      wire[w].finished = mine;
+      running[w] = 0;
 #ifdef POISON
-    if /* this one takes its worker down after its end, whatever worker that is */
-    :: event == 1 -> fatal[w] = 1
-    :: else
-    fi;
+      fatal[w] = (event == 1); /* it takes its worker down after its end, whatever worker that is */
 #endif
+      event = 0;
+    }
   :: else -> give_gate()
-  fi;
-  event = 0
+  fi
 }
 
 proctype Worker(byte w) {
@@ -250,63 +263,69 @@ end:
 #define has_room(v) (life[v] != GONE && !stuck[v] && sent[v] < DEPTH)
 
 inline stage(v) {
-  d_step {
-    before = dispatched[v];
-    e = 1;
-    left = share;
+  before = dispatched[v];
+  e = 1;
+  left = share;
+  if
+  :: left > DEPTH - sent[v] -> left = DEPTH - sent[v]
+  :: else
+  fi;
+  do
+  :: e <= EVENTS && left > 0 && wire[v].request_room > 0 ->
     if
-    :: left > DEPTH - sent[v] -> left = DEPTH - sent[v]
+    :: place[e] == BACKLOG ->
+      dispatched[v]++;
+      place[e] = SENT; at[e] = v; number[e] = dispatched[v];
+      wire[v].request_room--;
+      sent[v]++; backlog--; left--;
     :: else
     fi;
-    do
-    :: e <= EVENTS && left > 0 && wire[v].request_room > 0 ->
-      if
-      :: place[e] == BACKLOG ->
-        dispatched[v]++;
-        place[e] = SENT; at[e] = v; number[e] = dispatched[v];
-        wire[v].request_room--;
-        sent[v]++; backlog--; left--;
-      :: else
-      fi;
-      e++
-    :: else -> break
-    od;
-    left = 0;
-    e = 0;
-  }
+    e++
+  :: else -> break
+  od;
+  left = 0;
+  e = 0;
 }
 
 inline store(v) {
-  d_step {
-    e = 1;
-    do
-    :: e <= EVENTS ->
-      if
-      :: place[e] == SENT && at[e] == v && number[e] > before ->
-        wire[v].request[(number[e] - 1) % REQUESTS] = e
-      :: else
-      fi;
-      e++
-    :: else -> break
-    od;
-    e = 0;
-  }
+  e = 1;
+  do
+  :: e <= EVENTS ->
+    if
+    :: place[e] == SENT && at[e] == v && number[e] > before ->
+      wire[v].request[(number[e] - 1) % REQUESTS] = e
+    :: else
+    fi;
+    e++
+  :: else -> break
+  od;
+  e = 0;
 }
 
 inline send(v) {
-  stage(v);
-  if
-  :: dispatched[v] > before ->
 #ifdef PUBLISH_BEFORE_STORE
-    wire[v].asked = wire[v].asked + dispatched[v] - before;
-    store(v);
+  atomic { stage(v); wire[v].asked = wire[v].asked + dispatched[v] - before; };
+  atomic { store(v); before = 0; }
 #else
+  atomic {
+    stage(v);
     store(v);
     wire[v].asked = wire[v].asked + dispatched[v] - before;
+    before = 0;
+  }
 #endif
-  :: else
-  fi;
-  before = 0
+}
+
+/* What the supervisor does in one go takes effect for a worker with the publication in it, so the
+   rest need not be interleaved; the variant that publishes first is another matter. */
+#ifdef PUBLISH_BEFORE_STORE
+#define STEP
+#else
+#define STEP atomic
+#endif
+
+inline claim() {
+  d_step { claimed++; place[claimed] = BACKLOG; backlog++; }
 }
 
 inline deal(first, second) {
@@ -378,19 +397,10 @@ inline look(v) {
 
 #define unstarted(v) (wire[v].started < dispatched[v] && wire[v].revoked < dispatched[v])
 
-/* Take back what a worker has not started while it is over something slow. */
-inline revoke(v) {
-#ifdef NO_GATE
-  stuck[v] && sent[v] > 1 && unstarted(v);
-#else
-  d_step { stuck[v] && sent[v] > 1 && unstarted(v) && wire[v].gate == 1 -> wire[v].gate = 0; };
-#endif
-  before = wire[v].started;
-  wire[v].revoked = dispatched[v];
-#ifndef NO_GATE
-  wire[v].gate = 1;
-#endif
+inline take_back(v) {
   d_step {
+    wire[v].revoked = dispatched[v];
+    wire[v].gate = 1;
     e = 1;
     do
     :: e <= EVENTS ->
@@ -403,8 +413,18 @@ inline revoke(v) {
     od;
     e = 0;
     before = 0;
-  };
-  dispatch()
+  }
+}
+
+/* Take back what a worker has not started while it is over something slow. */
+inline revoke(v) {
+#ifdef NO_GATE
+  stuck[v] && sent[v] > 1 && unstarted(v) -> before = wire[v].started;
+  STEP { take_back(v); dispatch() }
+#else
+  d_step { stuck[v] && sent[v] > 1 && unstarted(v) && wire[v].gate == 1 -> wire[v].gate = 0; };
+  STEP { before = wire[v].started; take_back(v); dispatch() }
+#endif
 }
 
 /* Charge the event that ran, send the others elsewhere. */
@@ -464,8 +484,7 @@ inline bury(v) {
     dispatched[v] = 0; read_at[v] = 0; stuck[v] = 0; condemned[v] = 0; due[v] = 0;
     running[v] = 0;
     life[v] = GONE;
-  };
-  dispatch()
+  }
 }
 
 /* New rings and a new page: an incarnation never sees its predecessor's. */
@@ -519,12 +538,17 @@ active proctype Supervisor() {
   :: WORKERS > 1 -> spawn(1); run Worker(1)
   :: else
   fi;
-  dispatch();
   do
-  :: d_step { wire[0].answered > 0 -> drain_results(0) }; dispatch()
-  :: d_step { wire[1].answered > 0 -> drain_results(1) }; dispatch()
-  :: life[0] == DEAD -> bury(0); spawn(0); dispatch()
-  :: life[1] == DEAD -> bury(1); spawn(1); dispatch()
+  :: STEP { claimed < EVENTS -> claim(); dispatch() }
+  :: STEP { wire[0].answered > 0 -> d_step { drain_results(0) }; dispatch() }
+  :: STEP { wire[1].answered > 0 -> d_step { drain_results(1) }; dispatch() }
+  :: STEP { life[0] == DEAD -> bury(0); dispatch() }
+  :: STEP { life[1] == DEAD -> bury(1); dispatch() }
+  :: STEP { life[0] == GONE -> spawn(0); dispatch() }
+  :: STEP { life[1] == GONE && WORKERS > 1 -> spawn(1); dispatch() }
+#ifndef NO_WAKE_ON_CREDIT
+  :: STEP { credited(0) || credited(1) -> dispatch() }
+#endif
   :: d_step { runs(0) && !stuck[0] -> stuck[0] = 1; }
   :: d_step { runs(1) && !stuck[1] -> stuck[1] = 1; }
   :: revoke(0)
@@ -533,9 +557,6 @@ active proctype Supervisor() {
   :: condemn(1)
   :: execute(0)
   :: execute(1)
-#ifndef NO_WAKE_ON_CREDIT
-  :: credited(0) || credited(1) -> dispatch()
-#endif
   :: settled == EVENTS -> break
   od
 }
