@@ -54,5 +54,8 @@ format: $(VENV)/.dev  ## rewrite the code to the project's format
 bench: $(VENV)/.dev  ## measure the five workflow patterns, with a report
 	$(BIN)/python -m bench run
 
+chaos: $(VENV)/.dev  ## the long fault-injection run, with its ledger (about ten minutes)
+	$(BIN)/python -m tools.chaos
+
 clean:  ## remove the virtual environment and the caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

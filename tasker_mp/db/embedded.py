@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,7 +114,8 @@ class EmbeddedServer:
             users = open_lock(self._place.users_lock)
             try:
                 fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                return Lease(self, self._ensure_running(), users)
+                with _uninterrupted():
+                    return Lease(self, self._ensure_running(), users)
             except BaseException:
                 self._leave(users)
                 raise
@@ -194,6 +196,17 @@ class EmbeddedServer:
             yield
         finally:
             os.close(lock)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold back SIGTERM and SIGINT: a server that has been forked and has not written its pid file
+    yet could not be found again. Both are dealt with when the block ends."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Lease:

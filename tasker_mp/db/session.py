@@ -47,6 +47,7 @@ class Session:
         self._owner = owner
         self._synchronous = synchronous_commit
         self._store: Store | None = None
+        self._opening = asyncio.Lock()
         self.reconnected = False
         self.busy = False
 
@@ -84,8 +85,9 @@ class Session:
                 self.busy = False
 
     async def _live_store(self) -> Store:
-        if self._store is None or self._store.connection.closed:
-            await self._reopen()
+        async with self._opening:  # or several at once would each open a connection
+            if self._store is None or self._store.connection.closed:
+                await self._reopen()
         assert self._store is not None
         return self._store
 

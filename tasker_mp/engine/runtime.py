@@ -10,12 +10,16 @@ from msgspec import Struct
 
 from tasker_mp.errors import EngineError
 
+_RECORD_BYTES = 4096
+_REMEMBERED = 64
+
 
 class SupervisorRecord(Struct):
-    """Who holds, or last held, the lock."""
+    """Who holds, or last held, the lock, and who before it has steps that are not recovered yet."""
 
     pid: int
     supervisor: UUID
+    unrecovered: list[UUID] = []
 
 
 class RuntimeDirectory:
@@ -24,15 +28,17 @@ class RuntimeDirectory:
     def __init__(self, root: Path) -> None:
         self.path = root / ".tasker" / "run"
         self._lock_fd: int | None = None
+        self._record: SupervisorRecord | None = None
 
     @property
     def control_socket(self) -> Path:
         return self.path / "control.sock"
 
-    def acquire(self, supervisor: UUID) -> UUID | None:
-        """Become the project's supervisor; the incarnation before this one, known to be dead.
+    def acquire(self, supervisor: UUID) -> list[UUID]:
+        """Become the project's supervisor; the incarnations before this one, known to be dead.
 
-        The kernel drops the lock with its holder, so whoever left its name here is gone.
+        The kernel drops the lock with its holder, so whoever left its name here is gone. It may
+        have died before it had recovered the one before itself, so that there may be several.
         `EngineError` where another one is running.
         """
         self.path.mkdir(parents=True, exist_ok=True)
@@ -49,22 +55,33 @@ class RuntimeDirectory:
             ) from None
         self._lock_fd = fd
         previous = self._read(fd)
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, msgspec.json.encode(SupervisorRecord(os.getpid(), supervisor)), 0)
+        dead = [previous.supervisor, *previous.unrecovered][:_REMEMBERED] if previous else []
+        self._write(SupervisorRecord(os.getpid(), supervisor, dead))
         self.control_socket.unlink(missing_ok=True)
-        return previous.supervisor if previous else None
+        return dead
+
+    def recovered(self) -> None:
+        """Forget those whose steps have been recovered."""
+        if self._record is not None and self._record.unrecovered:
+            self._write(SupervisorRecord(self._record.pid, self._record.supervisor))
 
     def release(self, *, clean: bool) -> None:
         """Give up the lock; the record stays where the next supervisor has something to recover."""
         if self._lock_fd is not None:
             self.control_socket.unlink(missing_ok=True)
-            if clean:
+            if clean and self._record is not None and not self._record.unrecovered:
                 os.ftruncate(self._lock_fd, 0)
             os.close(self._lock_fd)
             self._lock_fd = None
 
+    def _write(self, record: SupervisorRecord) -> None:
+        """In one store over the old one: killed at any moment, one of the two is there."""
+        assert self._lock_fd is not None
+        os.pwrite(self._lock_fd, msgspec.json.encode(record).ljust(_RECORD_BYTES), 0)
+        self._record = record
+
     def _read(self, fd: int) -> SupervisorRecord | None:
         try:
-            return msgspec.json.decode(os.pread(fd, 4096, 0), type=SupervisorRecord)
+            return msgspec.json.decode(os.pread(fd, _RECORD_BYTES, 0), type=SupervisorRecord)
         except msgspec.DecodeError:
             return None

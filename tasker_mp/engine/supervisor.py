@@ -114,11 +114,11 @@ class Supervisor:
         process.become_subreaper()
         process.allow_many_files()
         process.set_title(f"supervisor {self.worker_id}")
-        predecessor = self._runtime.acquire(self.uuid)
+        predecessors = self._runtime.acquire(self.uuid)
         self._holds_lock = True
         for session in self.sessions:
             await session.open()
-        await self._register(predecessor)
+        await self._register(predecessors)
         await self.fleet.start()
         for problem in self.fleet.problems:
             log.error("handler cannot be used", problem=problem)
@@ -127,14 +127,21 @@ class Supervisor:
         self._start_loops()
         self._resume()
 
-    async def _register(self, predecessor: UUID | None) -> None:
-        recovered = await self.housekeeping.run(
+    async def _register(self, predecessors: Sequence[UUID]) -> None:
+        recovered = 0
+        dead: list[UUID | None] = [*predecessors]
+        for predecessor in dead or [None]:
+            recovered += await self._announce(predecessor)
+        self._runtime.recovered()
+        if recovered:
+            log.info("recovered steps of the supervisor before this one", steps=recovered)
+
+    async def _announce(self, predecessor: UUID | None) -> int:
+        return await self.housekeeping.run(
             lambda s: s.register_supervisor(
                 self.worker_id, socket.gethostname(), os.getpid(), self.namespaces, predecessor
             )
         )
-        if recovered:
-            log.info("recovered steps of the supervisor before this one", steps=recovered)
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()

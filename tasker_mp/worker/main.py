@@ -1,6 +1,7 @@
 """A worker: reads events from its ring, runs handlers, writes results to its other ring."""
 
 import asyncio
+import os
 import select
 import time
 from collections.abc import Coroutine
@@ -70,7 +71,9 @@ class Worker:
         self._max_payload = max_payload_bytes
         self._jobs: dict[bytes, _Job] = {}
         self._runner: asyncio.Runner | None = None
+        self._pid = os.getpid()
         self._number = 0
+        self._ended = 0
         self._published_ns = 0
 
     def run(self) -> None:
@@ -104,12 +107,14 @@ class Worker:
         if not self._start(started):
             return
         outcome = self._outcome(record.event_id, event)
+        if os.getpid() != self._pid:
+            os._exit(0)  # a child that the handler forked and forgot to end
         finished = time.monotonic_ns()
         outcome.run_ns = finished - started
         if job is not None:
             job.note(outcome.run_ns)
         self._put(record.event_id, encode(outcome))
-        self._page.mark_finished(self._number)
+        self._ended = self._number
         if finished - self._published_ns > _PUBLISH_AFTER_NS:
             self._publish(finished)
 
@@ -172,6 +177,9 @@ class Worker:
         self._results.publish()
         while self._results.stalled:
             self._await_credit()
+        # Only now: a worker that dies before anybody has the result dies of the step, or else a
+        # handler that leaves it unable to publish would be tried for ever.
+        self._page.mark_finished(self._ended)
         self._published_ns = now_ns or time.monotonic_ns()
 
 

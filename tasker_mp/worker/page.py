@@ -9,7 +9,7 @@ PAGE_BYTES: Final = 4096
 # Slots, in units of 8 bytes. Each has one writer, and is stored in one aligned store, so a reader
 # sees an old value or a new one and never a torn one. Events are numbered from 1, as dispatched.
 _STARTED: Final = 0  # the latest event that has entered a handler
-_FINISHED: Final = 1  # the latest event whose result has been staged for the result ring
+_FINISHED: Final = 1  # the latest event whose result has been published
 _BUSY_SINCE: Final = 2  # monotonic nanoseconds when the running step started; 0 while idle
 _READY: Final = 3  # 1 once the worker waits for its first event
 _REVOKED: Final = 8  # by the supervisor, on a cache line of its own: skip events up to this one

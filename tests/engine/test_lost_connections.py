@@ -1,9 +1,14 @@
 """Connections to the database are cut while work flows: nothing is lost, nothing counts twice."""
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 from engine_project import ProjectFolder, Running, eventually, step
+from forgetful_proxy import forgetful_proxy
+
+from tasker_mp.client.client import Client
 
 _LISTENING = "select pid from pg_stat_activity where query = 'listen tasker_ready'"
 
@@ -58,7 +63,7 @@ def _executed(folder: ProjectFolder, count: int) -> Callable[[], bool]:
 
 
 def _pids(admin: psycopg.Connection, query: str) -> list[int]:
-    ours = f"{query} and datname = current_database()"
+    ours = f"{query} and datname = current_database() and backend_type = 'client backend'"
     return [row[0] for row in admin.execute(ours)]
 
 
@@ -76,3 +81,32 @@ def _count_ours(admin: psycopg.Connection, running: Running) -> int:
 def _cut(admin: psycopg.Connection, running: Running) -> None:
     pids = eventually(lambda: _ours(admin, running))
     admin.execute("select pg_terminate_backend(pid) from unnest(%s::int[]) pid", [pids])
+
+
+def test_answers_that_are_lost_after_the_commit_lose_no_step_and_repeat_none(
+    folder: ProjectFolder,
+) -> None:
+    """Claims and continued steps of which only the database knows are taken over from it."""
+    folder.template("claimed", step("call"))
+    folder.template("continued", step("hold"), step("marked_child", "hold", method="call"))
+    with (
+        tempfile.TemporaryDirectory() as place,
+        forgetful_proxy(folder.dsn, Path(place)) as proxy,
+        folder.running(database__url=proxy.dsn, worker__lanes=1) as running,
+        Client(config=folder.config()) as client,
+    ):
+        running.client = client  # past the proxy
+        (held,) = running.submit("continued")
+        folder.started("hold")
+        proxy.lose(b"claim_me")
+        claimed = running.submit("claimed", 3, n="claim_me")
+        eventually(lambda: not proxy.armed, what="the answer to a claim lost")
+        assert {task.state for task in running.wait(claimed)} == {"complete"}
+        proxy.lose(b"marked_child")
+        folder.release()
+        eventually(lambda: not proxy.armed, what="the answer to a finish lost")
+        (task,) = running.wait([held])
+        assert (task.state, [s.attempts for s in task.steps]) == ("complete", [1, 1])
+        assert proxy.lost == 2
+        assert set(folder.executions().values()) == {1}
+        eventually(lambda: running.status()["in_flight"] == 0)

@@ -94,6 +94,33 @@ def test_a_handler_that_takes_its_worker_down_is_charged_and_tried_again(
         assert [executions[str(uuid), "call"] for uuid in calls] == [1] * 40
 
 
+def test_a_handler_that_cuts_its_worker_off_is_charged_and_not_tried_for_ever(
+    folder: ProjectFolder,
+) -> None:
+    folder.template("cut", step("closes_everything", retry=_AGAIN))
+    folder.template("call")
+    with folder.running() as running:
+        (cut,) = running.submit("cut")
+        calls = running.submit("call", 20)
+        (task,) = running.wait([cut], 5)
+        assert task.errors["closes_everything"]["error_code"] == "WORKER_CRASHED"
+        assert folder.executions()[str(cut), "closes_everything"] == 2
+        assert {t.state for t in running.wait(calls)} == {"complete"}
+
+
+def test_a_child_that_a_handler_forgot_to_end_does_not_run_on_as_a_worker(
+    folder: ProjectFolder,
+) -> None:
+    folder.template("forks")
+    with folder.running() as running:
+        before = running.workers()
+        uuids = running.submit("forks", 20)
+        assert {task.state for task in running.wait(uuids)} == {"complete"}
+        assert set(folder.executions().values()) == {1}
+        assert running.workers() == before
+        assert len([p for p in folder.processes() if is_alive(p.pid)]) == 4
+
+
 def test_what_the_handler_of_a_dead_worker_forked_dies_with_it(folder: ProjectFolder) -> None:
     folder.template("leaves_group")
     with folder.running() as running:

@@ -30,7 +30,11 @@ class _Stopped(NamedTuple):
 
 
 class Injector:
-    """`hits` in the order in which they happened. A fault without a target waits for one."""
+    """`hits` in the order in which they happened.
+
+    A fault without a target waits until a supervisor serves: those that gather while one starts
+    would otherwise never let it finish.
+    """
 
     def __init__(
         self, faults: Iterable[Fault], service: Service, server: Server, mark: Mark
@@ -51,8 +55,8 @@ class Injector:
         while self._waiting and self._waiting[0].at <= now:
             fault = heapq.heappop(self._waiting)
             if not self._inject(fault, now):
-                again = now + _AGAIN_SECONDS * (1 + fault.pick)
-                heapq.heappush(self._waiting, fault._replace(at=again))
+                again = now + _AGAIN_SECONDS * (1 + 9 * fault.pick)
+                heapq.heappush(self._waiting, fault._replace(at=again, late=True))
         while self._stopped and self._stopped[0].until <= now:
             _, pid, parent = heapq.heappop(self._stopped)
             self._mark.signal(pid, parent, signal.SIGCONT)
@@ -101,13 +105,13 @@ class Injector:
     def _target(self, fault: Fault) -> tuple[int, int] | None:
         """(pid, parent) of whom to hit; None where there is nobody at the moment."""
         supervisor = self._service.pid
-        if supervisor is None:
+        workers = self.titled("worker")
+        if supervisor is None or (fault.late and not workers):
             return None
         if fault.kind in (Kind.SUPERVISOR, Kind.STOP_SUPERVISOR):
             return supervisor, os.getpid()
         # A worker just forked has the zygote's title still; the zygote itself is older.
-        zygote = fault.kind == Kind.ZYGOTE
-        found = self.titled("zygote")[:1] if zygote else self.titled("worker")
+        found = self.titled("zygote")[:1] if fault.kind == Kind.ZYGOTE else workers
         return (found[int(fault.pick * len(found))], supervisor) if found else None
 
     def titled(self, role: str) -> list[int]:

@@ -227,4 +227,7 @@ class Run:
 
 
 def _shared_memory() -> set[str]:
-    return {path.name for path in Path("/dev/shm").glob("*")}
+    """Names in /dev/shm, without those of PostgreSQL servers: ours keeps nothing there, and others
+    on this machine come and go."""
+    names = {path.name for path in Path("/dev/shm").glob("*")}
+    return {name for name in names if not name.startswith("PostgreSQL.")}

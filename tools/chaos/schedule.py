@@ -34,12 +34,13 @@ class Options(Struct, frozen=True, kw_only=True):
 
 class Fault(NamedTuple):
     """`at` seconds after the beginning; `pick`, 0 to 1, chooses among several targets; `seconds`
-    is how long a stop or an outage lasts."""
+    is how long a stop or an outage lasts. `late`: it found no target at its time."""
 
     at: float
     kind: Kind
     pick: float
     seconds: float
+    late: bool = False
 
 
 class Burst(NamedTuple):

@@ -27,7 +27,11 @@
 #define RESULTS 1
 #endif
 #define DEPTH 3 /* events that a worker may be sent */
-#define CRASH_LIMIT 2
+#ifdef SILENCE_IGNORED
+#define SILENCE_WATCHED 0
+#else
+#define SILENCE_WATCHED 1
+#endif
 
 /* -- what the two sides share, one of each for a worker's incarnation ---------------------------- */
 
@@ -76,13 +80,12 @@ bit due[2];             /* … and the moment for it has not come yet */
 
 /* -- the truth, for assertions only ---------------------------------------------------------------- */
 
-byte running[2];   /* the event in a worker's handler */
+byte running[2];   /* the latest event that a worker has started, until its result is published */
 bit inside[2];     /* in its handler, and without the gate */
-#ifdef POISON
-byte deaths[EVENTS + 1];
-#endif
 
-ltl resolved { <> (settled == EVENTS) }
+#ifndef SAFETY_ONLY
+ltl resolved { <> (settled == EVENTS) } /* every event, in the end */
+#endif
 
 /* == a worker =====================================================================================
    Its whole code may be left before any statement, by death or by a stall. What it has not
@@ -119,20 +122,33 @@ inline store_results() {
   }
 }
 
+inline announce() {
+  wire[w].answered = wire[w].answered + count;
+  running[w] = (staged[count - 1] == running[w] -> 0 : running[w]);
+}
+
+inline forget_staged() {
+  written = (written + count) % RESULTS;
+  count = 0;
+  staged[0] = 0;
+}
+
+/* Store, publish, and only then say that it is finished: a step that leaves its worker unable to
+   publish has brought it down. */
 inline publish_results() {
   if
   :: count == 0
   :: count > 0 ->
 #ifdef PUBLISH_BEFORE_STORE
-    wire[w].answered = wire[w].answered + count;
+    d_step { announce() };
     store_results();
-    d_step { written = (written + count) % RESULTS; count = 0; staged[0] = 0; }
+    d_step { forget_staged() };
 #else
     store_results();
-    d_step {
-      wire[w].answered = wire[w].answered + count;
-      written = (written + count) % RESULTS; count = 0; staged[0] = 0;
-    }
+    d_step { announce(); forget_staged() };
+#endif
+#ifndef FINISHED_WHEN_STAGED
+    d_step { wire[w].finished = ended; ended = 0; }
 #endif
   fi
 }
@@ -148,7 +164,9 @@ inline mark_started() {
 }
 
 inline take_gate() {
-#ifndef NO_GATE
+#ifdef NO_GATE
+  skip
+#else
   d_step { wire[w].gate == 1 -> wire[w].gate = 0; }
 #endif
 }
@@ -182,6 +200,20 @@ inline stage_result() {
   }
 }
 
+inline end_event() {
+  d_step {
+#ifdef FINISHED_WHEN_STAGED
+    wire[w].finished = mine;
+#else
+    ended = mine;
+#endif
+#ifdef POISON
+    fatal[w] = (event == 1); /* it takes its worker down after its end, whatever worker that is */
+#endif
+    event = 0;
+  }
+}
+
 inline perform() {
   d_step { event = batch[next]; next++; mine++; }
   if /* earlier results do not wait for a step that is known to be slow */
@@ -197,21 +229,14 @@ inline perform() {
     :: stage_result()
     :: wire[w].result_room == 0 -> publish_results(); stage_result()
     fi;
-    d_step {
-      wire[w].finished = mine;
-      running[w] = 0;
-#ifdef POISON
-      fatal[w] = (event == 1); /* it takes its worker down after its end, whatever worker that is */
-#endif
-      event = 0;
-    }
+    end_event()
   :: else -> give_gate()
   fi
 }
 
 proctype Worker(byte w) {
   byte batch[REQUESTS], staged[RESULTS];
-  byte size, next, mine, event, count, read, written, i;
+  byte size, next, mine, ended, event, count, read, written, i;
 end_boot:
   {
 end_idle:
@@ -227,7 +252,7 @@ end_idle:
 end_stalled:
   d_step {
     fatal[w] ->
-    size = 0; next = 0; mine = 0; event = 0; count = 0; read = 0; written = 0; i = 0;
+    size = 0; next = 0; mine = 0; ended = 0; event = 0; count = 0; read = 0; written = 0; i = 0;
     batch[0] = 0; batch[REQUESTS - 1] = 0; staged[0] = 0; staged[RESULTS - 1] = 0;
     inside[w] = 0; stalled[w] = 0;
     fatal[w] = 0;
@@ -324,28 +349,36 @@ inline send(v) {
 #define STEP atomic
 #endif
 
+/* One more, or all that are left: steps come when they like. */
 inline claim() {
-  d_step { claimed++; place[claimed] = BACKLOG; backlog++; }
+  if
+  :: share = claimed + 1
+  :: claimed + 1 < EVENTS -> share = EVENTS
+  fi;
+  d_step {
+    do
+    :: claimed < share -> claimed++; place[claimed] = BACKLOG; backlog++
+    :: else -> break
+    od;
+    share = 0;
+  }
 }
 
-inline deal(first, second) {
-  share = (backlog + 1) / 2;
-  send(first);
-  share = backlog;
-  send(second);
-  share = 0
-}
-
-/* Half each where both have room, the emptier one first. */
+/* Half each where both have room, the emptier one first; each gets what its ring takes. */
 inline dispatch() {
   if
-  :: backlog > 0 && has_room(0) && has_room(1) ->
-    if
-    :: sent[0] < sent[1] -> deal(0, 1)
-    :: else -> deal(1, 0)
-    fi
-  :: backlog > 0 && has_room(0) && !has_room(1) -> share = backlog; send(0); share = 0
-  :: backlog > 0 && has_room(1) && !has_room(0) -> share = backlog; send(1); share = 0
+  :: backlog > 0 && (has_room(0) || has_room(1)) ->
+    d_step {
+      u = !(has_room(0) && (!has_room(1) || sent[0] < sent[1]));
+      share = ((has_room(0) && has_room(1)) -> (backlog + 1) / 2 : backlog);
+    };
+    send(u);
+    d_step {
+      u = 1 - u;
+      share = (has_room(u) -> backlog : 0);
+    };
+    send(u);
+    d_step { u = 0; share = 0; }
   :: else
   fi
 }
@@ -416,15 +449,31 @@ inline take_back(v) {
   }
 }
 
-/* Take back what a worker has not started while it is over something slow. */
-inline revoke(v) {
 #ifdef NO_GATE
-  stuck[v] && sent[v] > 1 && unstarted(v) -> before = wire[v].started;
-  STEP { take_back(v); dispatch() }
+#define gate_free(v) 1
 #else
-  d_step { stuck[v] && sent[v] > 1 && unstarted(v) && wire[v].gate == 1 -> wire[v].gate = 0; };
-  STEP { before = wire[v].started; take_back(v); dispatch() }
+#define gate_free(v) (wire[v].gate == 1)
 #endif
+
+/* Take back what a worker has not started while it is over something slow: look … */
+inline begin_revoking(x) {
+  d_step {
+    stuck[x] && sent[x] > 1 && unstarted(x) && gate_free(x) ->
+#ifdef NO_GATE
+    before = wire[x].started;
+#else
+    wire[x].gate = 0;
+#endif
+    v = x;
+  }
+}
+
+/* … and take. */
+inline end_revoking() {
+#ifndef NO_GATE
+  before = wire[v].started;
+#endif
+  take_back(v)
 }
 
 /* Charge the event that ran, send the others elsewhere. */
@@ -433,7 +482,7 @@ inline blame(v) {
     look(v);
     if
     :: e > 0 ->
-      assert(running[v] == e); /* started and unfinished */
+      assert(running[v] == e); /* started, and its result unpublished */
 #ifdef TIMEOUT_FOR_ANY
       assert(condemned[v] == 0 || condemned[v] == e); /* a timeout only for the one that was late */
 #endif
@@ -446,18 +495,7 @@ inline blame(v) {
     :: e <= EVENTS ->
       if
       :: place[e] == SENT && at[e] == v ->
-#if defined(POISON) && !defined(FINISHED_NEVER_COUNTED)
-        if
-        :: number[e] == wire[v].started -> deaths[e]++
-        :: else
-        fi;
-        if
-        :: deaths[e] >= CRASH_LIMIT -> settle(e)
-        :: else -> requeue(e)
-        fi;
-#else
         requeue(e);
-#endif
         sent[v]--;
       :: else
       fi;
@@ -500,7 +538,6 @@ inline spawn(v) {
 /* It runs something over its deadline: first it is asked for its stack. */
 inline condemn(v) {
   d_step {
-    runs(v) && condemned[v] == 0 && (stalled[v] || faults < FAULTS) ->
     look(v);
     faults = (stalled[v] -> faults : faults + 1);
     condemned[v] = e;
@@ -512,7 +549,6 @@ inline condemn(v) {
 
 /* A moment later, with the gate, so that it starts nothing else; the gate is kept. */
 inline execute(v) {
-  d_step { due[v] && life[v] != GONE -> due[v] = 0; };
   if
   :: d_step { wire[v].gate == 1 -> wire[v].gate = 0; };
     d_step { look(v); before = (e == condemned[v]); e = 0; };
@@ -524,14 +560,28 @@ inline execute(v) {
       d_step { before = 0; fatal[v] = (life[v] == UP); }
     :: before == 0 -> d_step { wire[v].gate = 1; condemned[v] = 0; }
     fi
-  :: wire[v].gate == 0 -> condemned[v] = 0
+  :: wire[v].gate == 0 ->
+    d_step {
+#ifdef STALL_ANYWHERE
+      fatal[v] = SILENCE_WATCHED && stalled[v] && life[v] == UP;
+#endif
+      condemned[v] = 0;
+    }
   fi
 }
 
-#define credited(v) (backlog > 0 && has_room(v) && wire[v].request_room > 0)
+#define either(cond) if :: cond(0) -> v = 0 :: cond(1) -> v = 1 fi
+#define has_answered(x) (wire[x].answered > 0)
+#define is_dead(x) (life[x] == DEAD)
+#define is_gone(x) (life[x] == GONE && x < WORKERS)
+#define is_credited(x) (backlog > 0 && has_room(x) && wire[x].request_room > 0)
+#define is_slow(x) (runs(x) && !stuck[x])
+#define is_late(x) (runs(x) && condemned[x] == 0 && (stalled[x] || faults < FAULTS))
+#define is_due(x) (due[x] && life[x] != GONE)
+#define is_silent(x) (sent[x] > 0 && stalled[x] && !runs(x) && !fatal[x] && life[x] == UP)
 
 active proctype Supervisor() {
-  byte e, before, left, share;
+  byte e, before, left, share, u, v;
   spawn(0);
   run Worker(0);
   if
@@ -539,24 +589,30 @@ active proctype Supervisor() {
   :: else
   fi;
   do
-  :: STEP { claimed < EVENTS -> claim(); dispatch() }
-  :: STEP { wire[0].answered > 0 -> d_step { drain_results(0) }; dispatch() }
-  :: STEP { wire[1].answered > 0 -> d_step { drain_results(1) }; dispatch() }
-  :: STEP { life[0] == DEAD -> bury(0); dispatch() }
-  :: STEP { life[1] == DEAD -> bury(1); dispatch() }
-  :: STEP { life[0] == GONE -> spawn(0); dispatch() }
-  :: STEP { life[1] == GONE && WORKERS > 1 -> spawn(1); dispatch() }
+  :: STEP {
+      if
+      :: claimed < EVENTS -> claim()
+      :: either(has_answered); d_step { drain_results(v) }
+      :: either(is_dead); bury(v)
+      :: either(is_gone); spawn(v)
 #ifndef NO_WAKE_ON_CREDIT
-  :: STEP { credited(0) || credited(1) -> dispatch() }
+      :: is_credited(0) || is_credited(1)
 #endif
-  :: d_step { runs(0) && !stuck[0] -> stuck[0] = 1; }
-  :: d_step { runs(1) && !stuck[1] -> stuck[1] = 1; }
-  :: revoke(0)
-  :: revoke(1)
-  :: condemn(0)
-  :: condemn(1)
-  :: execute(0)
-  :: execute(1)
+      fi;
+      v = 0;
+      dispatch()
+    }
+  :: if
+    :: begin_revoking(0)
+    :: begin_revoking(1)
+    fi;
+    STEP { end_revoking(); v = 0; dispatch() }
+  :: atomic { either(is_slow); stuck[v] = 1; v = 0 }
+  :: atomic { either(is_late); condemn(v); v = 0 }
+  :: atomic { either(is_due); due[v] = 0 }; execute(v); v = 0
+#if defined(STALL_ANYWHERE) && SILENCE_WATCHED
+  :: atomic { either(is_silent); fatal[v] = 1; v = 0 }
+#endif
   :: settled == EVENTS -> break
   od
 }

@@ -1,0 +1,51 @@
+"""The short chaos run: about a hundred kills, and a ledger without a single violation."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_REPOSITORY = Path(__file__).parents[2]
+_FAULTS = {
+    "kill worker": 82,
+    "kill supervisor": 6,
+    "kill zygote": 9,
+    "kill postgres": 3,
+}
+
+
+@pytest.mark.timeout(180)
+def test_nothing_is_lost_doubled_or_charged_wrongly_under_a_hundred_kills() -> None:
+    ledger = _run(
+        "--seed=20", "--steps=3000", "--seconds=10", "--stops=8", "--worker-kills=82",
+        "--supervisor-kills=6", "--zygote-kills=9", "--postgres-kills=3",
+    )  # fmt: skip
+    assert ledger["violations"] == []
+    assert {name: ledger["faults"].get(name, 0) >= count for name, count in _FAULTS.items()} == (
+        dict.fromkeys(_FAULTS, True)
+    )
+    assert ledger["server"]["fsync"] == ledger["server"]["synchronous_commit"] == "on"
+    totals = ledger["totals"]
+    assert totals["complete"] == totals["tasks"] == ledger["accepted"] > 500
+    # The faults have hit work, and not an idle system.
+    assert totals["executions"] > totals["steps"]
+    assert totals["returned"] + totals["charged"].get("WORKER_CRASHED", 0) > 0
+
+
+def _run(*arguments: str) -> dict:
+    command = [sys.executable, "-m", "tools.chaos", "--json", *arguments]
+    with subprocess.Popen(
+        command, cwd=_REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=150)
+        except BaseException:
+            process.send_signal(signal.SIGTERM)  # it takes along what it has started
+            raise
+    assert output, errors
+    ledger = json.loads(output)
+    assert process.returncode == (1 if ledger["violations"] else 0)
+    return ledger
