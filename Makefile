@@ -46,6 +46,7 @@ check: $(VENV)/.dev  ## format, lint, types, import layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/draw_states.py --check
 
 format: $(VENV)/.dev  ## rewrite the code to the project's format
 	$(BIN)/ruff format .
@@ -56,6 +57,9 @@ bench: $(VENV)/.dev  ## measure the five workflow patterns, with a report
 
 chaos: $(VENV)/.dev  ## the long fault-injection run, with its ledger (about ten minutes)
 	$(BIN)/python -m tools.chaos
+
+model:  ## check the model of the dispatch protocol (needs spin and gcc; about a minute)
+	@$(PYTHON) tools/model/check.py
 
 clean:  ## remove the virtual environment and the caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

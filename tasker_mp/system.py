@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -44,8 +45,9 @@ class System:
     def _await_ready(self) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        with self._process.stdin as stdin:
-            stdin.write(msgspec.json.encode(self.config, enc_hook=str))
+        with suppress(BrokenPipeError):  # dead already: no answer says so
+            self._process.stdin.write(msgspec.json.encode(self.config, enc_hook=str) + b"\n")
+            self._process.stdin.flush()  # and kept open: its end is this process's
         if self._process.stdout.readline() != _READY:
             code = self._process.wait()
             self._finish()
@@ -97,8 +99,10 @@ class System:
     def _finish(self) -> None:
         self._stopped = True
         atexit.unregister(self.stop)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
         while self._callbacks:
             self._callbacks.pop()()
 

@@ -1,7 +1,7 @@
 """Draws the state diagrams of docs/design.md from the table of transitions in tasker_mp/states.py.
 
-    python tools/draw_states.py           rewrite the diagrams in place
-    python tools/draw_states.py --check   exit 1 where they are not what the table says
+python tools/draw_states.py           rewrite the diagrams in place
+python tools/draw_states.py --check   exit 1 where they are not what the table says
 """
 
 import re

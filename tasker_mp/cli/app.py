@@ -27,6 +27,7 @@ _PANELS = {
     "Work": {
         "submit": "tasker_mp.cli.submit:submit",
         "task": "tasker_mp.cli.task:task",
+        "step": "tasker_mp.cli.step:step",
     },
     "Project": {
         "template": "tasker_mp.cli.template:template",

@@ -1,4 +1,4 @@
-"""`task list|show|wait`: what became of the tasks."""
+"""`task …`: what became of the tasks, why they do not go on, and repair by hand."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -23,6 +23,7 @@ from tasker_mp.states import StepState, TaskState
 
 if TYPE_CHECKING:
     from tasker_mp.client.client import Client
+    from tasker_mp.client.repair import Repair
     from tasker_mp.client.task import Step, Task, TaskSummary, Transition
 
 _GOOD_ENDS = (TaskState.COMPLETE, TaskState.RESOLVED_MANUALLY)
@@ -30,18 +31,23 @@ _GOOD_ENDS = (TaskState.COMPLETE, TaskState.RESOLVED_MANUALLY)
 
 @group("task")
 def task() -> None:
-    """Look at tasks: list, show, wait."""
+    """Look at tasks, and repair them."""
 
 
 @task.command("list")
 @click.option("--state", type=click.Choice(list(map(str, TaskState))), help="Only these.")
 @click.option("--namespace", metavar="NAME", help="Only of this one.")
+@click.option("--quarantined", is_flag=True, help="Only with a step that kept crashing.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
 @pass_settings
-def list_(settings: Settings, state: str | None, namespace: str | None, limit: int) -> None:
+def list_(
+    settings: Settings, state: str | None, namespace: str | None, quarantined: bool, limit: int
+) -> None:
     """List tasks, newest first, and count them by state."""
-    with _client(settings) as client:
-        tasks = client.list_tasks(state=state, namespace=namespace, limit=limit)
+    with open_client(settings) as client:
+        tasks = client.list_tasks(
+            state=state, namespace=namespace, quarantined=quarantined, limit=limit
+        )
         counts = client.count_tasks(namespace=namespace)
     if settings.json:
         write_json({"tasks": tasks, "counts": counts})
@@ -58,13 +64,14 @@ def list_(settings: Settings, state: str | None, namespace: str | None, limit: i
 @pass_settings
 def show_(settings: Settings, uuid: UUID) -> None:
     """Show one task with its steps; --json has whole results and every change of state."""
-    with _client(settings) as client:
+    with open_client(settings) as client:
         found = client.get_task(uuid)
-        transitions = client.transitions(uuid) if settings.json else []
+        transitions = client.transitions(uuid)
     if settings.json:
         write_json(task_document(found, transitions))
     else:
         show_task(found)
+        show_repairs(transitions)
 
 
 @task.command("wait")
@@ -73,7 +80,7 @@ def show_(settings: Settings, uuid: UUID) -> None:
 @pass_settings
 def wait(settings: Settings, uuid: UUID, timeout: float | None) -> int:
     """Wait until a task has ended; exit 1 if it does not complete, or not in time."""
-    with _client(settings) as client:
+    with open_client(settings) as client:
         ended = client.wait(uuid, timeout)
     if settings.json:
         write_json(task_document(ended))
@@ -82,7 +89,76 @@ def wait(settings: Settings, uuid: UUID, timeout: float | None) -> int:
     return failed(ended)
 
 
-def _client(settings: Settings) -> "Client":
+@task.command("explain")
+@click.argument("uuid", type=click.UUID)
+@pass_settings
+def explain(settings: Settings, uuid: UUID) -> None:
+    """Say of every step that is not complete why it is not running now."""
+    with open_client(settings) as client:
+        found = client.explain(uuid)
+    if settings.json:
+        write_json(found)
+        return
+    rows = [(step.step, step.state, step.message) for step in found.steps]
+    if rows:
+        show_table(("step", "state", "why"), rows, optional=("state",))
+    else:
+        say(f"every step of task {uuid} is complete")
+
+
+# -- repair by hand -------------------------------------------------------------------------------
+
+by_option = click.option("--by", metavar="WHO", help="Kept with it (default: user@host).")
+why_option = click.option("--reason", metavar="TEXT", help="Kept with it.")
+required_why_option = click.option("--reason", metavar="TEXT", required=True, help="Kept with it.")
+
+
+@task.command("cancel")
+@click.argument("uuid", type=click.UUID)
+@why_option
+@by_option
+@pass_settings
+def cancel(settings: Settings, uuid: UUID, reason: str | None, by: str | None) -> None:
+    """Cancel a task with its unfinished steps; a result that comes later is refused."""
+    with open_client(settings) as client:
+        show_repair(settings, client.cancel_task(uuid, reason=reason, by=by))
+
+
+@task.command("retry")
+@click.argument("uuid", type=click.UUID)
+@why_option
+@by_option
+@pass_settings
+def retry(settings: Settings, uuid: UUID, reason: str | None, by: str | None) -> None:
+    """Run every failed step again, its attempts counted anew; waiting ones at once."""
+    with open_client(settings) as client:
+        show_repair(settings, client.retry_task(uuid, reason=reason, by=by))
+
+
+@task.command("resolve")
+@click.argument("uuid", type=click.UUID)
+@required_why_option
+@by_option
+@pass_settings
+def resolve(settings: Settings, uuid: UUID, reason: str, by: str | None) -> None:
+    """Take a task for done, with its unfinished steps; nothing more of it runs."""
+    with open_client(settings) as client:
+        show_repair(settings, client.resolve_task(uuid, reason=reason, by=by))
+
+
+def show_repair(settings: Settings, repair: "Repair") -> None:
+    """What a repair changed, the task's own change last."""
+    if settings.json:
+        write_json(repair)
+        return
+    rows = [
+        (change.step or "(task)", change.from_state, change.to_state) for change in repair.changes
+    ]
+    show_table(("step", "was", "is now"), rows)
+
+
+def open_client(settings: Settings) -> "Client":
+    """A client of the configured database, to be closed."""
     config = settings.config()
     from tasker_mp.client.client import Client  # noqa: PLC0415
 
@@ -127,6 +203,29 @@ def show_task(task: "Task") -> None:
     rows = map(_step_row, task.steps)
     columns = ("step", "state", "tries", "took", "result or error")
     show_table(columns, rows, right=("tries", "took"), optional=("tries", "took"))
+
+
+def show_repairs(transitions: "Iterable[Transition]") -> None:
+    """What people did to the task, if anything: when, to which step, who and why."""
+    rows = [
+        (short_time(t.at), t.step or "(task)", f"{t.from_state} → {t.to_state}", t.actor, t.reason)
+        for t in transitions
+        if is_by_hand(t)
+    ]
+    if rows:
+        show("")
+        show_table(("at", "step", "by hand", "who", "why"), rows, optional=("at",))
+
+
+def is_by_hand(transition: "Transition") -> bool:
+    """Whether a person is on record for it and not a supervisor, which is known by its UUID."""
+    if transition.actor is None:
+        return False
+    try:
+        UUID(transition.actor)
+    except ValueError:
+        return True
+    return False
 
 
 def _facts(task: "Task") -> list[tuple[str, str]]:

@@ -16,6 +16,15 @@ from psycopg.types.json import set_json_loads
 
 from tasker_mp.client.catalog import CATALOG_SECONDS, Catalog, registration
 from tasker_mp.client.errors import readable_errors
+from tasker_mp.client.explanation import TaskExplanation, explanation
+from tasker_mp.client.repair import (
+    Repair,
+    attribution,
+    encoded_result,
+    repair,
+    required,
+    step_parameters,
+)
 from tasker_mp.client.submission import Submission, submit_parameters
 from tasker_mp.client.task import Task, TaskSummary, task, task_summary
 from tasker_mp.config import Config, load_config
@@ -104,11 +113,66 @@ class AsyncClient:
         return task_summary(await self._task_row(uuid))
 
     async def list_tasks(
-        self, *, state: str | None = None, namespace: str | None = None, limit: int = 50
+        self,
+        *,
+        state: str | None = None,
+        namespace: str | None = None,
+        quarantined: bool = False,
+        limit: int = 50,
     ) -> list[TaskSummary]:
-        """Tasks, newest first."""
-        rows = await self._rows("list_tasks", state=state, namespace=namespace, limit=limit)
+        """Tasks, newest first; `quarantined`: only those with a step that kept crashing."""
+        name = "list_quarantined" if quarantined else "list_tasks"
+        rows = await self._rows(name, state=state, namespace=namespace, limit=limit)
         return [task_summary(row) for row in rows]
+
+    async def explain(self, uuid: UUID) -> TaskExplanation:
+        """Why each step that is not complete is not running now; `UnknownTaskError`."""
+        await self._task_row(uuid)
+        lease = self._config.steps.lease
+        rows = await self._rows("explain_task", task=uuid, lease=lease)
+        return explanation(uuid, rows[0], await self._rows("explain_steps", task=uuid), lease)
+
+    # Repairs by hand, as those of `Client`.
+
+    async def cancel_task(
+        self, uuid: UUID, *, reason: str | None = None, by: str | None = None
+    ) -> Repair:
+        """As `Client.cancel_task`."""
+        return await self._repair("end_task", uuid, state="cancelled", **attribution(by, reason))
+
+    async def resolve_task(self, uuid: UUID, *, reason: str, by: str | None = None) -> Repair:
+        """As `Client.resolve_task`."""
+        why = attribution(by, required(reason))
+        return await self._repair("end_task", uuid, state="resolved_manually", **why)
+
+    async def retry_task(
+        self, uuid: UUID, *, reason: str | None = None, by: str | None = None
+    ) -> Repair:
+        """As `Client.retry_task`."""
+        return await self._repair("retry_steps", uuid, step_no=None, **attribution(by, reason))
+
+    async def retry_step(
+        self, uuid: UUID, *, reason: str | None = None, by: str | None = None
+    ) -> Repair:
+        """As `Client.retry_step`."""
+        why = attribution(by, reason)
+        return await self._repair("retry_steps", **step_parameters(uuid), **why)
+
+    async def resolve_step(self, uuid: UUID, *, reason: str, by: str | None = None) -> Repair:
+        """As `Client.resolve_step`."""
+        why = attribution(by, required(reason))
+        return await self._repair("resolve_step", **step_parameters(uuid), result=None, **why)
+
+    async def complete_step(
+        self, uuid: UUID, result: object, *, reason: str, by: str | None = None
+    ) -> Repair:
+        """As `Client.complete_step`."""
+        why = attribution(by, required(reason))
+        encoded = encoded_result(result, self._config.ring.max_payload_bytes)
+        return await self._repair("resolve_step", **step_parameters(uuid), result=encoded, **why)
+
+    async def _repair(self, query_name: str, task: UUID, **parameters: Any) -> Repair:
+        return repair(task, await self._rows(query_name, task=task, **parameters))
 
     async def wait(self, uuid: UUID, timeout: float | None = None) -> Task:
         """The task once it has ended; `TimeoutError` after `timeout` seconds."""

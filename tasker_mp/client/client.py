@@ -14,6 +14,15 @@ from psycopg.types.json import set_json_loads
 
 from tasker_mp.client.catalog import CATALOG_SECONDS, Catalog, registration
 from tasker_mp.client.errors import readable_errors
+from tasker_mp.client.explanation import TaskExplanation, explanation
+from tasker_mp.client.repair import (
+    Repair,
+    attribution,
+    encoded_result,
+    repair,
+    required,
+    step_parameters,
+)
 from tasker_mp.client.submission import Submission, submit_parameters
 from tasker_mp.client.task import (
     Task,
@@ -158,10 +167,16 @@ class Client:
         return task_summary(self._task_row(uuid))
 
     def list_tasks(
-        self, *, state: str | None = None, namespace: str | None = None, limit: int = 50
+        self,
+        *,
+        state: str | None = None,
+        namespace: str | None = None,
+        quarantined: bool = False,
+        limit: int = 50,
     ) -> list[TaskSummary]:
-        """Tasks, newest first."""
-        rows = self._rows("list_tasks", state=state, namespace=namespace, limit=limit)
+        """Tasks, newest first; `quarantined`: only those with a step that kept crashing."""
+        name = "list_quarantined" if quarantined else "list_tasks"
+        rows = self._rows(name, state=state, namespace=namespace, limit=limit)
         return [task_summary(row) for row in rows]
 
     def count_tasks(self, *, namespace: str | None = None) -> dict[str, int]:
@@ -178,15 +193,63 @@ class Client:
         return [task_results(row) for row in self._rows("get_results", tasks=list(uuids))]
 
     def transitions(self, uuid: UUID) -> list[Transition]:
-        """Every change of state of a task's steps, in order."""
+        """Every change of state of a task's steps, and those of the task by hand, in order."""
         names = {step.step_no: step.name for step in self.get_task(uuid).steps}
         return [transition(row, names) for row in self._rows("get_transitions", task=uuid)]
+
+    def explain(self, uuid: UUID) -> TaskExplanation:
+        """Why each step that is not complete is not running now; `UnknownTaskError`."""
+        self._task_row(uuid)
+        lease = self._config.steps.lease
+        row = self._rows("explain_task", task=uuid, lease=lease)[0]
+        return explanation(uuid, row, self._rows("explain_steps", task=uuid), lease)
 
     def _task_row(self, uuid: UUID) -> tuple[Any, ...]:
         rows = self._rows("get_task", task=uuid)
         if not rows:
             raise UnknownTaskError(f"no task {uuid}; list them with: tasker-mp task list")
         return rows[0]
+
+    # -- repairing ----------------------------------------------------------------------------
+    #
+    # `by` says who does it, by default user@host. `IllegalTransitionError` where the state is not
+    # one to start from, `UnknownTaskError`; then nothing is changed.
+
+    def cancel_task(
+        self, uuid: UUID, *, reason: str | None = None, by: str | None = None
+    ) -> Repair:
+        """Cancel a task with all its steps that are not over; what runs is not stopped, but its
+        result will be refused."""
+        return self._repair("end_task", uuid, state="cancelled", **attribution(by, reason))
+
+    def resolve_task(self, uuid: UUID, *, reason: str, by: str | None = None) -> Repair:
+        """Take a task for done, with all its steps that are not over."""
+        why = attribution(by, required(reason))
+        return self._repair("end_task", uuid, state="resolved_manually", **why)
+
+    def retry_task(self, uuid: UUID, *, reason: str | None = None, by: str | None = None) -> Repair:
+        """Run every failed step again, its attempts counted anew; waiting ones are due now."""
+        return self._repair("retry_steps", uuid, step_no=None, **attribution(by, reason))
+
+    def retry_step(self, uuid: UUID, *, reason: str | None = None, by: str | None = None) -> Repair:
+        """Run a failed step again, its attempts counted anew; a waiting one is due now."""
+        return self._repair("retry_steps", **step_parameters(uuid), **attribution(by, reason))
+
+    def resolve_step(self, uuid: UUID, *, reason: str, by: str | None = None) -> Repair:
+        """Take a step for done without a result: its children go on."""
+        why = attribution(by, required(reason))
+        return self._repair("resolve_step", **step_parameters(uuid), result=None, **why)
+
+    def complete_step(
+        self, uuid: UUID, result: object, *, reason: str, by: str | None = None
+    ) -> Repair:
+        """Take a step for done with `result`, as if its handler had returned that."""
+        why = attribution(by, required(reason))
+        encoded = encoded_result(result, self._config.ring.max_payload_bytes)
+        return self._repair("resolve_step", **step_parameters(uuid), result=encoded, **why)
+
+    def _repair(self, query_name: str, task: UUID, **parameters: Any) -> Repair:
+        return repair(task, self._rows(query_name, task=task, **parameters))
 
     # -- waiting ------------------------------------------------------------------------------
 

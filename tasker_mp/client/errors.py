@@ -9,13 +9,20 @@ from tasker_mp.db.session import REFUSALS
 from tasker_mp.errors import (
     EngineError,
     IdempotencyConflictError,
+    IllegalTransitionError,
     InvalidInputError,
     TemplateNotFoundError,
+    UnknownTaskError,
     UnreachableError,
 )
 
-_IDEMPOTENCY_CONFLICT = "TK001"
-_UNKNOWN_TEMPLATE = "TK002"
+
+class RepairRefusedError(IllegalTransitionError):
+    """A task or step is in a state from which a repair by hand cannot start."""
+
+    def __init__(self, message: str, kind: str, old: str, new: str) -> None:
+        super().__init__(kind, old, new)
+        self.args = (message,)
 
 
 @contextmanager
@@ -35,11 +42,27 @@ def readable_errors() -> Iterator[None]:
     except psycopg.OperationalError as error:
         raise UnreachableError(f"the database does not answer: {_first_line(error)}") from error
     except psycopg.Error as error:
-        if error.sqlstate == _IDEMPOTENCY_CONFLICT:
-            raise IdempotencyConflictError(_first_line(error)) from error
-        if error.sqlstate == _UNKNOWN_TEMPLATE:
-            raise TemplateNotFoundError(f"{_first_line(error)}; submit again") from error
-        raise
+        own = _own_error(error)
+        if own is None:
+            raise
+        raise own from error
+
+
+def _own_error(error: psycopg.Error) -> EngineError | None:
+    """What our SQL functions raised, if they did."""
+    line = _first_line(error)
+    match error.sqlstate:
+        case "TK001":
+            return IdempotencyConflictError(line)
+        case "TK002":
+            return TemplateNotFoundError(f"{line}; submit again")
+        case "TK003":
+            return RepairRefusedError(line, *(error.diag.message_detail or "").split())
+        case "TK004":
+            return UnknownTaskError(line)
+        case "TK005":
+            return EngineError(line)
+    return None
 
 
 def _first_line(error: psycopg.Error) -> str:

@@ -32,7 +32,10 @@ class Step(Struct, kw_only=True):
 
 
 class Transition(Struct, kw_only=True):
-    """One change of a step's state, by whom and why."""
+    """One change of a step's state, by whom and why; `step` is "" for the task's own.
+
+    The `actor` of an attempt is a supervisor's UUID.
+    """
 
     step: str
     at: datetime
@@ -74,8 +77,13 @@ class Task(TaskSummary, kw_only=True):
 
     @property
     def results(self) -> dict[str, Any]:
-        """The results of the steps that have one, by step name."""
-        return {s.name: s.result for s in self.steps if s.state == StepState.COMPLETE}
+        """The results of the steps that have one, by step name; one given by hand is one, too."""
+        return {
+            s.name: s.result
+            for s in self.steps
+            if s.state == StepState.COMPLETE
+            or (s.state == StepState.RESOLVED_MANUALLY and s.result is not None)
+        }
 
     @property
     def errors(self) -> dict[str, dict[str, Any]]:

@@ -42,6 +42,8 @@ class Collector:
             settled = settle(entry, _decode(record.payload), random.uniform(-1, 1))  # noqa: S311
             entry.pace.note(settled.run_ns / 1e9)
             self._statistics.queue.add((now - entry.claimed_at) * 1000 - settled.run_ns / 1e6)
+            if settled.state != StepState.COMPLETE and entry.worker is not None:
+                self._statistics.worker_failures[entry.worker] += 1
             self.add(settled)
             accepted += 1
         return accepted

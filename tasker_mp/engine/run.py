@@ -1,19 +1,18 @@
 """Runs a supervisor in this process, with everything that it needs around it.
 
-python -m tasker_mp.engine.run      the configuration as JSON on stdin; "ready" on stdout
+python -m tasker_mp.engine.run      the configuration as a line of JSON on stdin; "ready" on stdout
 """
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 import msgspec
 import structlog
 
-from tasker_mp import process
 from tasker_mp.client.client import Client
 from tasker_mp.config import Config
 from tasker_mp.db.ready import ready_database
@@ -95,17 +94,33 @@ def _report(templates: TemplateSet, *, strict: bool) -> None:
 
 
 def main() -> None:
-    """A supervisor for `tasker_mp.system`: lives no longer than the process that asked."""
-    process.die_with_parent(os.getppid(), signal.SIGTERM)
-    text = sys.stdin.buffer.read()
+    """A supervisor for `tasker_mp.system`: lives no longer than the process that asked.
+
+    That one's death closes stdin. The kernel's signal on a parent's death would come too early: the
+    parent it means is the thread, which may end long before its process.
+    """
+    text = sys.stdin.buffer.readline()
     if not text:
         sys.exit(1)  # who asked was interrupted before it could say what for
     config = msgspec.json.decode(text, type=Config, dec_hook=lambda kind, value: kind(value))
     try:
-        run_supervisor(config, on_ready=lambda _: print("ready", flush=True))  # noqa: T201
+        run_supervisor(config, on_ready=_answer_parent)
     except EngineError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
+
+
+def _answer_parent(supervisor: Supervisor) -> None:
+    """Say that the supervisor is ready; stop it once nobody is there any more to hear it."""
+    loop = asyncio.get_running_loop()
+
+    def hang_up() -> None:
+        loop.remove_reader(sys.stdin.fileno())
+        supervisor.stop()
+
+    loop.add_reader(sys.stdin.fileno(), hang_up)
+    with suppress(BrokenPipeError):
+        print("ready", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

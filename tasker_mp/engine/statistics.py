@@ -1,7 +1,7 @@
 """The supervisor's counters, and recent durations from which percentiles are read."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 
 from tasker_mp.db.store import Finished
@@ -66,6 +66,7 @@ class Statistics:
         self.stale_results = 0
         self.duplicate_completions = 0
         self.domain_events = 0
+        self.worker_failures: Counter[int] = Counter()
         self.queue = Samples()
         self.run = Samples()
         self.commit = Samples()

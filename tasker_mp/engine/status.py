@@ -71,7 +71,7 @@ def _worker(supervisor: "Supervisor", index: int) -> dict[str, Any]:
         "busy_ms": None,
         "timeout_ms": None,
         "processed": worker.processed if worker else 0,
-        "failed": worker.failed if worker else 0,
+        "failed": supervisor.pipeline.statistics.worker_failures[index],
         "restarts": supervisor.fleet.restarts.get(index, 0),
         "last_exit": supervisor.fleet.last_exits.get(index),
         "request_ring_fill": worker.request_fill if worker else 0.0,

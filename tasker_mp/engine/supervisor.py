@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import structlog
 
 from tasker_mp import process
@@ -166,6 +167,8 @@ class Supervisor:
 
     def _fail(self, error: BaseException) -> None:
         log.error("supervisor failed", error=str(error))
+        if isinstance(error, psycopg.Error):
+            error = EngineError(f"the database refuses to go on: {str(error).splitlines()[0]}")
         self._failure = self._failure or error
         self._stopping.set()
         self._stop_now.set()
@@ -231,16 +234,24 @@ class Supervisor:
         """Give back what no worker has, let the workers finish the rest, commit it."""
         self.state, self.pipeline.open = "draining", False
         log.info("draining", in_flight=self.pipeline.inflight.held)
-        limit = time.monotonic() + self.config.worker.drain_timeout
-        while self.pipeline.inflight.held and time.monotonic() < limit:
+        draining = asyncio.create_task(self._settle_all())
+        told_to_stop = asyncio.create_task(self._stop_now.wait())
+        await asyncio.wait(
+            (draining, told_to_stop),
+            timeout=self.config.worker.drain_timeout,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        draining.cancel()
+        told_to_stop.cancel()
+        await asyncio.gather(draining, told_to_stop, return_exceptions=True)
+
+    async def _settle_all(self) -> None:
+        """Until nothing is held, waiting for a database that is away as well."""
+        while self.pipeline.inflight.held:
             # Each time: what waited behind a slow step comes back from its worker only by and by.
             if unsent := self.pipeline.withdraw():
                 await self.housekeeping.run(lambda s: s.give_back(unsent, "its supervisor drained"))
-            try:
-                await asyncio.wait_for(self._stop_now.wait(), 0.01)
-            except TimeoutError:
-                continue
-            return
+            await asyncio.sleep(0.01)
 
     async def _shut_down(self) -> None:
         self.state, self.pipeline.open = "stopped", False
@@ -264,7 +275,7 @@ class Supervisor:
             async with asyncio.timeout(_LEAVE_LIMIT):
                 await leaving.open()
                 await leaving.run(lambda s: s.recover_owner())
-        except (TimeoutError, EngineError) as error:
+        except (TimeoutError, EngineError, psycopg.Error) as error:
             log.warning("left without giving back what was held", error=str(error))
             return False
         finally:

@@ -61,7 +61,6 @@ class WorkerProcess:
         self.pid = pid
         self.pidfd = os.pidfd_open(pid)
         self.processed = 0
-        self.failed = 0
         self.exiting = False
         self.stuck = False
         self.condemned: Condemned | None = None
@@ -165,8 +164,8 @@ class WorkerProcess:
     def split_outstanding(self) -> tuple[list[Entry], list[Entry]]:
         """What has no result, after the final drain: (running at its death, all others), in order.
 
-        A step that had ended and whose result was not published yet is among the others: it did
-        not bring the worker down.
+        Steps that had ended before it started, but whose results were not published yet, are among
+        the others: they did not bring the worker down.
         """
         running = self.running()
         others = [entry for entry in self._sent.values() if entry is not running]

@@ -61,9 +61,12 @@ def main() -> None:
     gc.freeze()
     _send(control, ZygoteReady(len(registry.registered_handlers()), problems))
     while True:
-        message, fds, _, _ = socket.recv_fds(
-            control, _MESSAGE_BYTES, _MAX_FDS, socket.MSG_CMSG_CLOEXEC
-        )
+        try:
+            message, fds, _, _ = socket.recv_fds(
+                control, _MESSAGE_BYTES, _MAX_FDS, socket.MSG_CMSG_CLOEXEC
+            )
+        except ConnectionResetError:
+            return  # the supervisor died before it had read the last answer
         if not message:
             return
         request = msgspec.json.decode(message, type=ForkRequest)

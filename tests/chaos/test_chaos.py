@@ -20,7 +20,7 @@ _FAULTS = {
 @pytest.mark.timeout(180)
 def test_nothing_is_lost_doubled_or_charged_wrongly_under_a_hundred_kills() -> None:
     ledger = _run(
-        "--seed=20", "--steps=3000", "--seconds=10", "--stops=8", "--worker-kills=82",
+        "--seed=20", "--steps=2500", "--seconds=10", "--stops=8", "--worker-kills=82",
         "--supervisor-kills=6", "--zygote-kills=9", "--postgres-kills=3",
     )  # fmt: skip
     assert ledger["violations"] == []
@@ -29,7 +29,7 @@ def test_nothing_is_lost_doubled_or_charged_wrongly_under_a_hundred_kills() -> N
     )
     assert ledger["server"]["fsync"] == ledger["server"]["synchronous_commit"] == "on"
     totals = ledger["totals"]
-    assert totals["complete"] == totals["tasks"] == ledger["accepted"] > 500
+    assert totals["complete"] == totals["tasks"] == ledger["accepted"] > 400
     # The faults have hit work, and not an idle system.
     assert totals["executions"] > totals["steps"]
     assert totals["returned"] + totals["charged"].get("WORKER_CRASHED", 0) > 0

@@ -4,12 +4,14 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_project import ProjectFolder, Running, eventually, step
+from engine_project import ProjectFolder, Running, eventually, is_alive, step
 
 from tasker_mp.client.client import Client
 from tasker_mp.control import Command, ask, short_address
@@ -136,3 +138,34 @@ def test_a_stalled_control_client_holds_nobody_up(folder: ProjectFolder) -> None
             assert client.wait(uuid, 5).state == "complete"
             running.system.stop()
             assert not running.system.is_running()
+
+
+def test_a_supervisor_outlives_the_thread_that_started_it_but_not_the_process(
+    folder: ProjectFolder,
+) -> None:
+    folder.template("call")
+    script = (
+        "import sys, threading\n"
+        "from tasker_mp import bootstrap, load_config\n"
+        "started = []\n"
+        "def start():\n"
+        f"    config = load_config(environ={{}}, overrides={{'database.url': {folder.dsn!r}}})\n"
+        "    started.append(bootstrap(config))\n"
+        "thread = threading.Thread(target=start)\n"
+        "thread.start()\n"
+        "thread.join()\n"
+        "print(started[0].pid, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as starter:
+        assert starter.stdout is not None
+        supervisor = int(starter.stdout.readline())
+        with Client(config=folder.config()) as client:
+            for _ in range(20):
+                uuid = client.submit("acts", "call", {}).uuid
+                assert client.wait(uuid, 5).state == "complete"
+        assert is_alive(supervisor)
+        starter.kill()
+        eventually(lambda: not is_alive(supervisor), 3)
+        folder.await_quiet()

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -54,8 +55,6 @@ def test_cutting_every_connection_in_the_middle_loses_and_duplicates_nothing(
         assert status["in_flight"] == 0
         assert status["database_connected"]
         eventually(lambda: _count_ours(admin, running) <= before, 3, "no connection left over")
-        row = admin.execute("select count(*) from tasker.claims").fetchone()
-        print("claims", row, "stats", status["stats"])
 
 
 def _executed(folder: ProjectFolder, count: int) -> Callable[[], bool]:
@@ -110,3 +109,24 @@ def test_answers_that_are_lost_after_the_commit_lose_no_step_and_repeat_none(
         assert proxy.lost == 2
         assert set(folder.executions().values()) == {1}
         eventually(lambda: running.status()["in_flight"] == 0)
+
+
+def test_a_supervisor_leaves_in_time_while_the_database_is_away(folder: ProjectFolder) -> None:
+    folder.template("hold")
+    with ExitStack() as stack, tempfile.TemporaryDirectory() as place:
+        away = stack.enter_context(ExitStack())
+        proxy = away.enter_context(forgetful_proxy(folder.dsn, Path(place)))
+        running = stack.enter_context(
+            folder.running(database__url=proxy.dsn, worker__drain_timeout=0.5)
+        )
+        running.client = stack.enter_context(Client(folder.dsn))
+        [uuid] = running.submit("hold")
+        folder.started("hold")
+        away.close()
+        folder.release()
+        running.system.transition_to_graceful_shutdown()
+        eventually(lambda: not running.system.is_running(), 15, "gone without its database")
+        assert running.client.get_task(uuid).state == "in_progress"
+    with folder.running() as running:
+        [task] = running.wait([uuid])
+        assert (task.state, task.steps[0].attempts) == ("complete", 1)

@@ -27,6 +27,7 @@ from tools.chaos.service import Service
 from tools.chaos.submitter import Submitter
 
 _TICK: Final = 0.005
+_PATIENCE: Final = 5
 _STALLED_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.5
 _READY_LIMIT: Final = 60.0
@@ -48,7 +49,11 @@ class Run:
         self.project = Project(options.workers)
         self._service = Service(self.project, self._mark)
         self._findings = Findings()
-        self._server = Server(self.project.root)
+        try:
+            self._server = Server(self.project.root)
+        except BaseException:
+            self.project.remove()
+            raise
         self._injector = Injector(faults(options), self._service, self._server, self._mark)
         self._submitter = Submitter(
             options.seed, bursts(options), self._server.dsn, self.project.config()
@@ -83,8 +88,12 @@ class Run:
 
     def _inject(self, began: float) -> None:
         told = began
+        limit = began + _PATIENCE * self._options.seconds + _READY_LIMIT
         while not self._injector.finished or self._submitter.is_alive():
             now = time.monotonic()
+            if now > limit:
+                self._findings.add("never", "all faults injected and all tasks submitted")
+                break
             self._service.keep_alive()
             self._injector.tick(now - began)
             if now - told > 10:

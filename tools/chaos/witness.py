@@ -56,10 +56,10 @@ def _chance(step_uuid: str) -> int:
 
 
 def _linger(chance: int) -> None:
-    """A few steps take long enough to be killed in their middle, or to be stuck behind."""
-    if chance < 2000:
-        time.sleep(chance / 60_000)
-    elif chance < 2060:
+    """Most of the time some step is running, to be killed in its middle or to be stuck behind."""
+    if chance < 26_000:
+        time.sleep(chance / 400_000)
+    elif chance < 26_060:
         time.sleep(0.4)
 
 

@@ -7,12 +7,15 @@
    The engine's protocol step by step, its data and its clock left out: a step runs as long as it
    likes, a deadline may pass at any moment in which a step runs. One statement here is one system
    call, one store to shared memory, or work that only its own process sees. Names are the
-   engine's. `check.py` says which macros make a variant that must fail, and runs them all.
+   engine's. `check.py` runs it, and every variant that must fail; each is a macro:
 
-   Properties: the assertions below; no invalid end state; `resolved`, under weak fairness.          */
+       PUBLISH_BEFORE_STORE  NO_FINAL_DRAIN  FATE_BEFORE_DEATH  NO_GATE  TIMEOUT_FOR_ANY
+       NO_WAKE_ON_CREDIT  FINISHED_WHEN_STAGED (with POISON)  SILENCE_IGNORED (with STALL_ANYWHERE)
+
+   Properties: the assertions below; no invalid end state; `resolved`, under weak fairness. */
 
 #ifndef EVENTS
-#define EVENTS 3
+#define EVENTS 3 /* at most 3 */
 #endif
 #ifndef WORKERS
 #define WORKERS 2 /* 1 or 2 */
@@ -33,7 +36,7 @@
 #define SILENCE_WATCHED 1
 #endif
 
-/* -- what the two sides share, one of each for a worker's incarnation ---------------------------- */
+/* -- what the two sides share, one of each for a worker's incarnation -------------------------- */
 
 typedef Wire {
   byte request[REQUESTS]; /* the rings' memory: event ids, 0 where nothing was stored */
@@ -49,7 +52,7 @@ typedef Wire {
 }
 Wire wire[2];
 
-/* -- what the kernel knows ----------------------------------------------------------------------- */
+/* -- what the kernel knows --------------------------------------------------------------------- */
 
 #define GONE 0 /* buried, or not born yet */
 #define UP 1
@@ -59,15 +62,15 @@ bit fatal[2];   /* a signal is on its way that no process survives */
 bit stalled[2]; /* it will not run another instruction, and lives */
 byte faults;
 
-/* -- what the supervisor knows -------------------------------------------------------------------- */
+/* -- what the supervisor knows ----------------------------------------------------------------- */
 
 #define UNCLAIMED 0
 #define BACKLOG 1
 #define SENT 2
 #define SETTLED 3
-byte place[EVENTS + 1]; /* of an event: 1, 2, …; 0 is no event */
-byte at[EVENTS + 1];    /* where SENT: the worker, and the event's number there */
-byte number[EVENTS + 1];
+byte place[4]; /* of an event: 1, 2, …; 0 is no event */
+byte at[4];    /* where SENT: the worker, and the event's number there */
+byte number[4];
 byte claimed;
 byte backlog;
 byte settled;
@@ -78,7 +81,7 @@ bit stuck[2];
 byte condemned[2];      /* the event over which it is to be killed */
 bit due[2];             /* … and the moment for it has not come yet */
 
-/* -- the truth, for assertions only ---------------------------------------------------------------- */
+/* -- the truth, for assertions only ------------------------------------------------------------ */
 
 byte running[2];   /* the latest event that a worker has started, until its result is published */
 bit inside[2];     /* in its handler, and without the gate */
@@ -89,7 +92,7 @@ ltl resolved { <> (settled == EVENTS) } /* every event, in the end */
 
 /* == a worker =====================================================================================
    Its whole code may be left before any statement, by death or by a stall. What it has not
-   published then is lost.                                                                           */
+   published then is lost. */
 
 inline drain_requests() {
   d_step {
@@ -208,7 +211,7 @@ inline end_event() {
     ended = mine;
 #endif
 #ifdef POISON
-    fatal[w] = (event == 1); /* it takes its worker down after its end, whatever worker that is */
+    fatal[w] = fatal[w] || event == 1; /* it takes down every worker that it has run on */
 #endif
     event = 0;
   }
@@ -262,7 +265,7 @@ end_dead:
   life[w] == UP -> goto end_boot
 }
 
-/* == misfortune ==================================================================================== */
+/* == misfortune ================================================================================ */
 
 #ifdef STALL_ANYWHERE
 #define may_stall(w) (life[w] == UP && !fatal[w] && !stalled[w])
@@ -283,7 +286,7 @@ end:
 
 /* == the supervisor ================================================================================
    One thread: what it does for one event ends before it looks at the next, but the workers go on
-   meanwhile.                                                                                        */
+   meanwhile. */
 
 #define has_room(v) (life[v] != GONE && !stuck[v] && sent[v] < DEPTH)
 
@@ -413,11 +416,13 @@ inline drain_results(v) {
   e = 0;
 }
 
+#define is_started(v, x) (place[x] == SENT && at[x] == v && number[x] == wire[v].started)
+
 /* The event that runs, as the page says; 0 where none does. */
 inline look(v) {
   e = 1;
   do
-  :: e <= EVENTS && !(place[e] == SENT && at[e] == v && number[e] == wire[v].started) -> e++
+  :: e <= EVENTS && !is_started(v, e) -> e++
   :: else -> break
   od;
   if
@@ -426,7 +431,9 @@ inline look(v) {
   fi
 }
 
-#define runs(v) (wire[v].started != wire[v].finished)
+#define runs(v) \
+  (wire[v].started != wire[v].finished && \
+   (is_started(v, 1) || is_started(v, 2) || is_started(v, 3)))
 
 #define unstarted(v) (wire[v].started < dispatched[v] && wire[v].revoked < dispatched[v])
 
@@ -494,9 +501,7 @@ inline blame(v) {
     do
     :: e <= EVENTS ->
       if
-      :: place[e] == SENT && at[e] == v ->
-        requeue(e);
-        sent[v]--;
+      :: place[e] == SENT && at[e] == v -> requeue(e); sent[v]--;
       :: else
       fi;
       e++
@@ -563,7 +568,7 @@ inline execute(v) {
   :: wire[v].gate == 0 ->
     d_step {
 #ifdef STALL_ANYWHERE
-      fatal[v] = SILENCE_WATCHED && stalled[v] && life[v] == UP;
+      fatal[v] = fatal[v] || (SILENCE_WATCHED && stalled[v] && life[v] == UP);
 #endif
       condemned[v] = 0;
     }

@@ -74,44 +74,8 @@ begin
 
     -- 2. The children: counted down, and those with nothing left to wait for made ready.
     if v_kids is not null then
-        with edges as (
-            select e.task_uuid, e.step_no, count(*)::integer as finished
-            from unnest(v_kid_tasks, v_kids) e(task_uuid, step_no)
-            where e.step_no between 1 and 1048575 group by 1, 2),
-        locked as (
-            select c.task_uuid, c.step_no, e.finished,
-                   c.state = 'pending' and c.waiting_on = e.finished as ready
-            from edges e
-            join tasker.steps c on c.task_uuid = e.task_uuid and c.step_no = e.step_no
-            order by c.task_uuid, c.step_no
-            for no key update of c),
-        ranked as (
-            select l.*, l.ready and
-                   row_number() over (partition by l.ready order by l.task_uuid, l.step_no)
-                       <= p_capacity as direct
-            from locked l),
-        counted as (
-            update tasker.steps c
-            set waiting_on = c.waiting_on - r.finished,
-                state = case when r.direct then 'in_progress'
-                             when r.ready then 'enqueued' else c.state end,
-                enqueued_at = case when r.ready then v_now else c.enqueued_at end,
-                attempts = c.attempts + r.direct::integer,
-                event_id = case when r.direct then gen_random_uuid() else c.event_id end,
-                owner = case when r.direct then p_owner else c.owner end,
-                claimed_at = case when r.direct then v_now else c.claimed_at end
-            from ranked r
-            where c.task_uuid = r.task_uuid and c.step_no = r.step_no
-            returning c.task_uuid, c.step_no, r.ready, r.direct)
-        select array_agg(k.task_uuid) filter (where k.direct) as direct_tasks,
-               array_agg(k.step_no) filter (where k.direct) as direct_nos,
-               array_agg(k.task_uuid) filter (where k.ready and not k.direct) as queued_tasks,
-               array_agg(k.step_no) filter (where k.ready and not k.direct) as queued_nos
-        into v_ready from counted k;
-
-        if v_ready.queued_tasks is not null then
-            perform tasker.send_ready(v_ready.queued_tasks, v_ready.queued_nos);
-        end if;
+        select * into v_ready from tasker.unlock_children(
+            v_kid_tasks, v_kids, p_owner, p_capacity, v_now);
         if v_ready.direct_tasks is not null then
             insert into tasker.claims (owner, task_uuids, step_nos)
             values (p_owner, v_ready.direct_tasks, v_ready.direct_nos)
@@ -146,6 +110,55 @@ begin
                             null::json, null::json
                      from unnest(p_events) e(event_id)
                      where e.event_id <> all (coalesce(v_events, '{}'));
+    end if;
+end $$;
+
+-- Counts the children of satisfied steps down, one place an edge. Those with nothing left to wait
+-- for become ready: the first p_capacity are claimed for p_owner, the others go to their queue.
+-- Lock order and plans: the caller's.
+create function tasker.unlock_children(
+    p_tasks uuid[], p_nos integer[], p_owner uuid, p_capacity integer, p_now timestamptz,
+    out direct_tasks uuid[], out direct_nos integer[],
+    out queued_tasks uuid[], out queued_nos integer[])
+language plpgsql as $$
+begin
+    with edges as (
+        select e.task_uuid, e.step_no, count(*)::integer as finished
+        from unnest(p_tasks, p_nos) e(task_uuid, step_no)
+        where e.step_no between 1 and 1048575 group by 1, 2),
+    locked as (
+        select c.task_uuid, c.step_no, e.finished,
+               c.state = 'pending' and c.waiting_on = e.finished as ready
+        from edges e
+        join tasker.steps c on c.task_uuid = e.task_uuid and c.step_no = e.step_no
+        order by c.task_uuid, c.step_no
+        for no key update of c),
+    ranked as (
+        select l.*, l.ready and
+               row_number() over (partition by l.ready order by l.task_uuid, l.step_no)
+                   <= p_capacity as direct
+        from locked l),
+    counted as (
+        update tasker.steps c
+        set waiting_on = c.waiting_on - r.finished,
+            state = case when r.direct then 'in_progress'
+                         when r.ready then 'enqueued' else c.state end,
+            enqueued_at = case when r.ready then p_now else c.enqueued_at end,
+            attempts = c.attempts + r.direct::integer,
+            event_id = case when r.direct then gen_random_uuid() else c.event_id end,
+            owner = case when r.direct then p_owner else c.owner end,
+            claimed_at = case when r.direct then p_now else c.claimed_at end
+        from ranked r
+        where c.task_uuid = r.task_uuid and c.step_no = r.step_no
+        returning c.task_uuid, c.step_no, r.ready, r.direct)
+    select array_agg(k.task_uuid) filter (where k.direct) as direct_tasks,
+           array_agg(k.step_no) filter (where k.direct) as direct_nos,
+           array_agg(k.task_uuid) filter (where k.ready and not k.direct) as queued_tasks,
+           array_agg(k.step_no) filter (where k.ready and not k.direct) as queued_nos
+    into direct_tasks, direct_nos, queued_tasks, queued_nos from counted k;
+
+    if queued_tasks is not null then
+        perform tasker.send_ready(queued_tasks, queued_nos);
     end if;
 end $$;
 

@@ -1,10 +1,7 @@
--- Every transition of every step: those recorded, and those that its row still tells.
-create view tasker.step_transitions as
-    select task_uuid, step_no, at, from_state, to_state, attempt, event_id, actor, reason, error
-    from tasker.transitions
-    union all
+-- The transitions of every step that its row still tells: those of its latest attempt.
+create view tasker.told_transitions as
     select s.task_uuid, s.step_no, m.at, m.from_state, m.to_state, m.attempt,
-           m.event_id, s.owner::text, null, m.error
+           m.event_id, s.owner::text as actor, null::text as reason, m.error
     from tasker.steps s
     cross join lateral (values
         (s.enqueued_at, coalesce(tasker.last_recorded(s.task_uuid, s.step_no), 'pending'),
@@ -12,9 +9,18 @@ create view tasker.step_transitions as
         (s.claimed_at, 'enqueued', 'in_progress', s.attempts, s.event_id, null::json),
         (s.finished_at, 'in_progress', s.state::text, s.attempts, s.event_id, s.error))
         m(at, from_state, to_state, attempt, event_id, error)
-    -- A retry is on record up to the moment it waits, and a step given back up to its enqueueing;
-    -- times before that belong to an attempt on record.
-    where s.state <> 'waiting_for_retry' and m.at >= s.enqueued_at and m.from_state <> m.to_state;
+    -- A retry is on record up to the moment it waits, a step given back up to its enqueueing, and
+    -- one that somebody ended by hand up to that; times before that belong to an attempt on record.
+    where s.state not in ('waiting_for_retry', 'cancelled', 'resolved_manually')
+      and m.at >= s.enqueued_at and m.from_state <> m.to_state;
+
+-- Every transition of every step, and of tasks (step number 0) those made by hand.
+create view tasker.step_transitions as
+    select task_uuid, step_no, at, from_state, to_state, attempt, event_id, actor, reason, error
+    from tasker.transitions
+    union all
+    select task_uuid, step_no, at, from_state, to_state, attempt, event_id, actor, reason, error
+    from tasker.told_transitions;
 
 -- The readiness of every unfinished step, derived from the edges and not from the counters: what
 -- `explain` reads, and what a test compares the counters with.

@@ -1,0 +1,241 @@
+-- Repair by hand: tasks cancelled, steps tried again or resolved, each on record with who and why.
+--
+-- Every function answers with what it changed, and raises TK003 where the change is not possible
+-- now (detail: kind, state, state wanted), TK004 for an unknown task or step, TK005 where the task
+-- stays locked. Plans: see tasker.claim_steps.
+
+-- One change: of a step, or of the task itself (step number 0).
+create type tasker.repaired as (step_no integer, name text, from_state text, to_state text);
+
+-- Locks a task's steps and then the task; its state.
+--
+-- Lock order: steps by number, then the task. The batches of a supervisor come in no such order, so
+-- a lock that does not come soon is given up together with all the others and tried again: well
+-- before the server would look for a deadlock and end one of the two.
+create function tasker.lock_task(p_task uuid) returns tasker.task_state
+language plpgsql
+set lock_timeout = '50ms' as $$
+declare
+    v_state tasker.task_state;
+begin
+    for _ in 1 .. 200 loop
+        begin
+            perform from tasker.steps s where s.task_uuid = p_task
+                order by s.step_no for no key update;
+            select t.state into v_state from tasker.tasks t where t.task_uuid = p_task
+                for no key update;
+            if not found then
+                raise exception 'no task %; list them with: tasker-mp task list', p_task
+                    using errcode = 'TK004';
+            end if;
+            return v_state;
+        exception when lock_not_available or deadlock_detected then
+            null;
+        end;
+    end loop;
+    raise exception 'another session keeps task % locked; try again', p_task
+        using errcode = 'TK005';
+end $$;
+
+-- Locks as tasker.lock_task, and returns the step.
+create function tasker.lock_step(p_task uuid, p_no integer) returns tasker.steps
+language plpgsql as $$
+declare
+    v_step tasker.steps;
+begin
+    perform tasker.lock_task(p_task);
+    select * into v_step from tasker.steps s where s.task_uuid = p_task and s.step_no = p_no;
+    if not found then
+        raise exception 'task % has no step number %; list its steps with: tasker-mp task show %',
+            p_task, p_no, p_task using errcode = 'TK004';
+    end if;
+    return v_step;
+end $$;
+
+-- Raises TK003 unless tasker.legal_transitions has the change; p_subject says whose it is.
+create function tasker.check_transition(p_kind text, p_subject text, p_from text, p_to text)
+returns void
+language plpgsql as $$
+begin
+    if not exists (select from tasker.legal_transitions l
+                   where l.kind = p_kind and l.from_state = p_from and l.to_state = p_to) then
+        raise exception '%', format(
+            case when p_from = p_to then '%s is %s already' else '%s is %s and cannot become %s' end,
+            p_subject, p_from, p_to)
+            using errcode = 'TK003', detail = concat_ws(' ', p_kind, p_from, p_to);
+    end if;
+end $$;
+
+-- Raises TK003 where the step's task has ended for good.
+create function tasker.check_alive(p_step tasker.steps, p_to text) returns void
+language plpgsql as $$
+declare
+    v_state text := (select t.state from tasker.tasks t where t.task_uuid = p_step.task_uuid);
+begin
+    if v_state not in ('pending', 'in_progress', 'error') then
+        raise exception 'step "%" cannot become %: its task % is %',
+            p_step.name, p_to, p_step.task_uuid, v_state
+            using errcode = 'TK003', detail = concat_ws(' ', 'step', p_step.state, p_to);
+    end if;
+end $$;
+
+-- Puts on record what the rows of these steps still tell, and their change by hand to p_to. The
+-- caller changes the rows afterwards.
+create function tasker.record_repair(
+    p_task uuid, p_nos integer[], p_to text, p_now timestamptz, p_actor text, p_reason text)
+returns setof tasker.repaired
+language plpgsql as $$
+begin
+    insert into tasker.transitions
+        (task_uuid, step_no, at, from_state, to_state, attempt, event_id, actor, reason, error)
+    select r.task_uuid, r.step_no, r.at, r.from_state, r.to_state, r.attempt, r.event_id,
+           r.actor, r.reason, r.error
+    from tasker.told_transitions r where r.task_uuid = p_task and r.step_no = any (p_nos)
+    union all
+    select s.task_uuid, s.step_no, p_now, s.state::text, p_to,
+           case when s.state = 'in_progress' then s.attempts end,
+           case when s.state = 'in_progress' then s.event_id end, p_actor, p_reason, null
+    from tasker.steps s where s.task_uuid = p_task and s.step_no = any (p_nos);
+
+    return query
+        select s.step_no, s.name, s.state::text, p_to from tasker.steps s
+        where s.task_uuid = p_task and s.step_no = any (p_nos) order by s.step_no;
+end $$;
+
+-- Puts a change of the task itself on record; none where it ends up as it was.
+create function tasker.record_task_repair(
+    p_task uuid, p_from text, p_to text, p_actor text, p_reason text)
+returns setof tasker.repaired
+language sql as $$
+    insert into tasker.transitions (task_uuid, step_no, at, from_state, to_state, actor, reason)
+    select p_task, 0, clock_timestamp(), p_from, p_to, p_actor, p_reason where p_from <> p_to
+    returning 0, '', from_state, to_state
+$$;
+
+-- Ends a task for good, and with it every step that is not over: p_state is cancelled or
+-- resolved_manually. What is running runs on; its result is stale.
+create function tasker.end_task(
+    p_task uuid, p_state tasker.task_state, p_actor text, p_reason text)
+returns setof tasker.repaired
+language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+    v_old tasker.task_state := tasker.lock_task(p_task);
+    v_now timestamptz := clock_timestamp();
+    v_nos integer[];
+begin
+    perform tasker.check_transition('task', 'task ' || p_task, v_old::text, p_state::text);
+    select array_agg(s.step_no) into v_nos from tasker.steps s
+    where s.task_uuid = p_task and s.state not in ('complete', 'cancelled', 'resolved_manually');
+
+    return query select * from tasker.record_repair(
+        p_task, v_nos, p_state::text, v_now, p_actor, p_reason);
+    return query select * from tasker.record_task_repair(
+        p_task, v_old::text, p_state::text, p_actor, p_reason);
+    update tasker.steps s
+    set state = p_state::text::tasker.step_state, finished_at = v_now, due_at = null,
+        error = case when p_state = 'cancelled' then s.error end
+    where s.task_uuid = p_task and s.step_no = any (v_nos);
+    update tasker.tasks t
+    set state = p_state, completed_at = v_now, failed_steps = 0,
+        open_sinks = case when p_state = 'cancelled' then t.open_sinks else 0 end
+    where t.task_uuid = p_task;
+    perform tasker.announce_end(p_task) from tasker.tasks t
+    where t.task_uuid = p_task and t.waited;
+end $$;
+
+-- Enqueues failed steps with their attempts counted anew, and waiting ones as if they were due.
+-- p_no null: all of the task's, at least one.
+create function tasker.retry_steps(p_task uuid, p_no integer, p_actor text, p_reason text)
+returns setof tasker.repaired
+language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+    v_old    tasker.task_state := tasker.lock_task(p_task);
+    v_now    timestamptz := clock_timestamp();
+    v_step   tasker.steps;
+    v_nos    integer[];
+    v_failed integer;
+begin
+    select array_agg(s.step_no order by s.step_no), count(*) filter (where s.state = 'error')
+    into v_nos, v_failed from tasker.steps s
+    where s.task_uuid = p_task and s.state in ('error', 'waiting_for_retry')
+      and (p_no is null or s.step_no = p_no);
+    if p_no is not null then
+        v_step := tasker.lock_step(p_task, p_no);
+        if v_nos is null then
+            raise exception 'step "%" of task % is %: only a failed or waiting step can be retried',
+                v_step.name, p_task, v_step.state
+                using errcode = 'TK003', detail = concat_ws(' ', 'step', v_step.state, 'enqueued');
+        end if;
+        perform tasker.check_alive(v_step, 'enqueued');
+    elsif v_nos is null or v_old not in ('in_progress', 'error') then
+        raise exception 'task % is %: no step of it can be retried', p_task, v_old
+            using errcode = 'TK003', detail = concat_ws(' ', 'task', v_old, 'in_progress');
+    end if;
+
+    return query select * from tasker.record_repair(
+        p_task, v_nos, 'enqueued', v_now, p_actor, p_reason);
+    return query select * from tasker.record_task_repair(
+        p_task, v_old::text, 'in_progress', p_actor, p_reason);
+    update tasker.steps s
+    set state = 'enqueued', enqueued_at = v_now, due_at = null, finished_at = null,
+        attempts = case when s.state = 'error' then 0 else s.attempts end,
+        crashes = case when s.state = 'error' then 0 else s.crashes end,
+        error = case when s.state = 'error' then null else s.error end
+    where s.task_uuid = p_task and s.step_no = any (v_nos);
+    update tasker.tasks t
+    set state = 'in_progress', completed_at = null, failed_steps = t.failed_steps - v_failed
+    where t.task_uuid = p_task;
+    perform tasker.send_ready(array_fill(p_task, array[cardinality(v_nos)]), v_nos);
+end $$;
+
+-- Resolves a step: its children go on as after a complete one, with p_result (or null: none) as
+-- its result. The task completes where that was its last sink.
+create function tasker.resolve_step(
+    p_task uuid, p_no integer, p_result json, p_actor text, p_reason text)
+returns setof tasker.repaired
+language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+    v_step  tasker.steps := tasker.lock_step(p_task, p_no);
+    v_now   timestamptz := clock_timestamp();
+    v_old   text := (select t.state from tasker.tasks t where t.task_uuid = p_task);
+    v_new   text;
+    v_ready integer[];
+begin
+    perform tasker.check_transition(
+        'step', format('step "%s" of task %s', v_step.name, p_task),
+        v_step.state::text, 'resolved_manually');
+    perform tasker.check_alive(v_step, 'resolved_manually');
+
+    return query select * from tasker.record_repair(
+        p_task, array[p_no], 'resolved_manually', v_now, p_actor, p_reason);
+    update tasker.steps s
+    set state = 'resolved_manually', finished_at = v_now, due_at = null, error = null,
+        result = p_result, metadata = null
+    where s.task_uuid = p_task and s.step_no = p_no;
+
+    if v_step.children <> '{}' then
+        select u.queued_nos into v_ready from tasker.unlock_children(
+            array_fill(p_task, array[cardinality(v_step.children)]), v_step.children,
+            null, 0, v_now) u;
+        return query select s.step_no, s.name, 'pending', s.state::text from tasker.steps s
+                     where s.task_uuid = p_task and s.step_no = any (v_ready) order by 1;
+    end if;
+
+    -- Settled as a task in progress: it may end here, or fail again.
+    update tasker.tasks t
+    set state = 'in_progress', started_at = coalesce(t.started_at, v_now), completed_at = null,
+        failed_steps = t.failed_steps - (v_step.state = 'error')::integer
+    where t.task_uuid = p_task;
+    perform tasker.settle_tasks(
+        array[p_task], case when v_step.children = '{}' then array[p_task] end, null, v_now);
+    select t.state into v_new from tasker.tasks t where t.task_uuid = p_task;
+    if v_new <> v_old then
+        return query select * from tasker.record_task_repair(
+            p_task, v_old, 'in_progress', p_actor, p_reason);
+        return query select * from tasker.record_task_repair(
+            p_task, 'in_progress', v_new, p_actor, p_reason);
+    end if;
+end $$;

@@ -1,0 +1,217 @@
+"""`task` and `step`: repair by hand through the real command, with nobody serving."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from conftest import Project
+from dags import done, failed, finish, opened
+
+from tasker_mp.db.store import ClaimedStep, Store
+from tasker_mp.inflight import Settled
+
+LINEAR = "linear_workflow/mathematical_sequence"
+DIAMOND = "diamond_workflow/diamond_pattern"
+UNKNOWN = "01890000-0000-7000-8000-000000000000"
+WHO = ("--by", "ann", "--reason", "the shop was closed")
+
+
+def submitted(served: Project, template: str = LINEAR) -> Any:
+    """The task's document, as it is before anything ran."""
+    done = served.run("submit", template, "--context", '{"even_number": 6}', "--json").succeeded()
+    return shown(served, done.document["uuid"])
+
+
+def shown(served: Project, uuid: str) -> Any:
+    return served.run("task", "show", uuid, "--json").succeeded().document
+
+
+def step_named(task: Any, name: str) -> Any:
+    return next(step for step in task["steps"] if step["name"] == name)
+
+
+def settle(served: Project, *fates: Callable[[ClaimedStep], Settled]) -> None:
+    """As a supervisor: claims one step after another and ends each as said."""
+
+    async def run() -> None:
+        assert served.dsn is not None
+        async with opened(served.dsn) as [store]:
+            for fate in fates:
+                [step] = await _claimed(store)
+                await finish(store, fate(step))
+
+    asyncio.run(run())
+
+
+async def _claimed(store: Store) -> list[ClaimedStep]:
+    queues = [f"worker_{name}_workflow_queue" for name in ("linear", "diamond")]
+    known = [q for q in queues if await _exists(store, q)]
+    return await store.claim_steps(known, 1)
+
+
+async def _exists(store: Store, queue: str) -> bool:
+    cursor = await store.connection.execute("select from pgmq.meta where queue_name = %s", [queue])
+    return await cursor.fetchone() is not None
+
+
+def test_a_task_is_cancelled_once_with_who_and_why(served: Project) -> None:
+    task = submitted(served)
+    made = served.run("task", "cancel", task["uuid"], *WHO, "--json").succeeded().document
+    assert made["task_uuid"] == task["uuid"]
+    assert [c["to_state"] for c in made["changes"]] == ["cancelled"] * 5
+    assert [c["uuid"] for c in made["changes"]] == [
+        *(step["uuid"] for step in task["steps"]),
+        task["uuid"],
+    ]
+
+    after = shown(served, task["uuid"])
+    assert after["state"] == "cancelled"
+    by_hand = [c for c in after["transitions"] if c["to_state"] == "cancelled"]
+    assert len(by_hand) == 5
+    assert {(c["actor"], c["reason"]) for c in by_hand} == {("ann", "the shop was closed")}
+    people = served.run("task", "show", task["uuid"]).succeeded().out
+    assert people.count("the shop was closed") == 5
+
+    again = served.run("task", "cancel", task["uuid"], "--json")
+    again.failed(1, task["uuid"], "is cancelled already")
+    assert "cancelled already" in again.document["error"]
+    served.run("task", "retry", task["uuid"]).failed(1, task["uuid"], "cancelled")
+
+
+def test_a_failed_task_is_retried_and_shown_why_it_stands(served: Project) -> None:
+    task = submitted(served)
+    settle(served, failed)
+    why = served.run("task", "explain", task["uuid"], "--json").succeeded().document
+    assert [step["reason"] for step in why["steps"]] == [
+        "permanent_error",
+        *["blocked_by_failure"] * 3,
+    ]
+    assert why["steps"][3]["blocked_by"] == ["linear_step_1"]
+    people = served.run("task", "explain", task["uuid"]).succeeded().out
+    assert people.count("blocked behind linear_step_1") == 3
+
+    out = served.run("task", "retry", task["uuid"], *WHO).succeeded().out
+    assert [line.split() for line in out.splitlines()[2:]] == [
+        ["linear_step_1", "error", "enqueued"],
+        ["(task)", "error", "in_progress"],
+    ]
+    why = served.run("task", "explain", task["uuid"], "--json").succeeded().document
+    assert why["steps"][0]["reason"] == "not_served"
+    assert why["served_by"] == []
+    again = served.run("task", "retry", task["uuid"])
+    again.failed(1, task["uuid"], "in_progress")
+
+
+def test_a_task_is_resolved_with_a_reason(served: Project) -> None:
+    task = submitted(served)
+    served.run("task", "resolve", task["uuid"]).failed(2, "--reason")
+    served.run("task", "resolve", task["uuid"], "--reason", " ").failed(2, "reason")
+    served.run("task", "resolve", task["uuid"], *WHO).succeeded()
+    assert shown(served, task["uuid"])["state"] == "resolved_manually"
+    served.run("task", "wait", task["uuid"]).succeeded()
+    served.run("task", "cancel", task["uuid"]).failed(1, "resolved_manually")
+    assert served.run("task", "explain", task["uuid"]).succeeded().out.count("by ann") == 4
+
+
+def test_a_step_is_completed_by_hand_and_the_next_one_is_given_its_result(
+    served: Project,
+) -> None:
+    task = submitted(served)
+    settle(served, failed)
+    uuid = step_named(task, "linear_step_1")["uuid"]
+    complete = ("step", "complete", uuid, *WHO, "--result")
+    served.run(*complete, "{broken").failed(2, "{broken", "JSON")
+    served.run(*complete, "NaN").failed(2, "NaN")
+    made = served.run(*complete, str(6**64), "--json").succeeded().document
+    assert [(c["step"], c["to_state"]) for c in made["changes"]] == [
+        ("linear_step_1", "resolved_manually"),
+        ("linear_step_2", "enqueued"),
+        ("", "in_progress"),
+    ]
+    step = served.run("step", "show", uuid, "--json").succeeded().document
+    assert (step["state"], step["result"]) == ("resolved_manually", {"result": 6**64})
+    assert step["task_uuid"] == task["uuid"]
+    assert [c["to_state"] for c in step["transitions"]] == [
+        "enqueued",
+        "in_progress",
+        "error",
+        "resolved_manually",
+    ]
+    people = served.run("step", "show", uuid).succeeded().out
+    assert "the shop was closed" in people
+    assert str(6**64) in people
+
+    given: list[bytes] = []
+
+    def look(claimed: ClaimedStep) -> Settled:
+        given.append(claimed.dependencies)
+        return done(claimed)
+
+    settle(served, look)
+    assert str(6**64).encode() in given[0]
+    served.run(*complete, "1").failed(1, "linear_step_1", "already")
+
+
+def test_a_running_supervisor_goes_on_with_what_was_completed_by_hand(served: Project) -> None:
+    with served.supervisor():
+        submit = ("submit", LINEAR, "--context", '{"even_number": 7}', "--wait", "--json")
+        task = served.run(*submit).document
+        assert task["state"] == "error"
+        uuid = step_named(task, "linear_step_1")["uuid"]
+        served.run("step", "complete", uuid, "--result", '{"result": 49}', *WHO).succeeded()
+        ended = served.run("task", "wait", task["uuid"], "--timeout", "30", "--json").document
+        assert ended["results"]["linear_step_2"]["result"] == 49**2
+        assert ended["results"]["linear_step_3"]["result"] == 49**4
+
+
+def test_steps_are_retried_and_resolved_until_their_task_completes(served: Project) -> None:
+    task = submitted(served, DIAMOND)
+    settle(served, done, failed, failed)
+    states = {step["name"]: step for step in shown(served, task["uuid"])["steps"]}
+    b, c = states["diamond_branch_b"]["uuid"], states["diamond_branch_c"]["uuid"]
+    served.run("step", "retry", b, *WHO).succeeded()
+    served.run("step", "retry", b).failed(1, "diamond_branch_b", "enqueued")
+    served.run("step", "resolve", c, *WHO).succeeded()
+    settle(served, done, done)
+    assert shown(served, task["uuid"])["state"] == "complete"
+    served.run("step", "resolve", b, *WHO).failed(1, "diamond_branch_b", "complete")
+    served.run("task", "explain", task["uuid"]).succeeded()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("task", "cancel"),
+        ("task", "retry"),
+        ("task", "resolve", "--reason", "r"),
+        ("task", "explain"),
+        ("step", "show"),
+        ("step", "retry"),
+        ("step", "resolve", "--reason", "r"),
+        ("step", "complete", "--result", "1", "--reason", "r"),
+    ],
+    ids=" ".join,
+)
+def test_an_unknown_uuid_is_exit_4_and_a_malformed_one_exit_2(
+    served: Project, command: tuple[str, ...]
+) -> None:
+    unknown = UNKNOWN if command[0] == "task" else str(UUID(int=UUID(UNKNOWN).int + 1))
+    served.run(*command, unknown).failed(4, UNKNOWN if command[0] == "task" else "no ")
+    served.run(*command, "12345").failed(2, "12345")
+
+
+def test_quarantined_tasks_are_listed(served: Project) -> None:
+    one, two = submitted(served), submitted(served)
+
+    def quarantined(step: ClaimedStep) -> Settled:
+        settled = failed(step)
+        settled.payload = b'{"message":"it died","error_code":"QUARANTINED"}'
+        return settled
+
+    settle(served, quarantined, failed)
+    found = served.run("task", "list", "--quarantined", "--json").succeeded().document
+    assert [task["uuid"] for task in found["tasks"]] == [one["uuid"]]
+    failures = served.run("task", "list", "--state", "error", "--json").succeeded().document
+    assert {task["uuid"] for task in failures["tasks"]} == {one["uuid"], two["uuid"]}
