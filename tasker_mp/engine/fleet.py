@@ -40,13 +40,13 @@ class Death(NamedTuple):
 
 
 class Listener(NamedTuple):
-    """Who is told, from the event loop: results, deaths, steps taken back from a slow worker, a
-    fresh worker, the end of the fleet."""
+    """Who is told, from the event loop: results, deaths, steps taken back from a slow worker, room
+    in some worker, the end of the fleet."""
 
     on_results: Callable[[list[Record]], None]
     on_revoked: Callable[[list[Entry]], None]
     on_death: Callable[[Death], None]
-    on_fresh: Callable[[], None]
+    on_room: Callable[[], None]
     on_failure: Callable[[BaseException], None]
 
 
@@ -206,10 +206,11 @@ class Fleet:
             self._repair(self._revive_zygote())
 
     def dispatched(self) -> None:
-        """Go on with events that a pipe could not take whole, once their workers make room."""
+        """Wait for room where events did not fit: a worker that only skips revoked events gives
+        no other sign that it has any."""
         loop = asyncio.get_running_loop()
         for worker in self.workers.values():
-            if worker.stalled:
+            if worker.stalled or worker.lacks_room:
                 loop.add_reader(worker.credit_fileno(), self._on_credit, worker)
 
     def _on_credit(self, worker: WorkerProcess) -> None:
@@ -217,12 +218,13 @@ class Fleet:
             worker.reclaim()
         if not worker.stalled:
             asyncio.get_running_loop().remove_reader(worker.credit_fileno())
+        self._listener.on_room()
 
     async def watch(self) -> None:
         """Enforce deadlines, and let nothing wait behind a slow step; for ever."""
         while True:
             await asyncio.sleep(TICK)
-            if any(worker.request_fill for worker in self.workers.values()):
+            if any(worker.request_fill or worker.stuck for worker in self.workers.values()):
                 self._look(time.monotonic())
 
     def _look(self, now: float) -> None:
@@ -236,6 +238,10 @@ class Fleet:
     def _condemn(self, overdue: Overdue) -> None:
         """Have the worker write its stack, and kill it a moment later."""
         worker, entry, run, limit = overdue
+        if entry is None:
+            log.error("worker silent between steps: killed", pid=worker.pid, seconds=run)
+            worker.kill()
+            return
         log.warning("deadline passed", step=entry.name, pid=worker.pid, limit=limit)
         worker.condemn(Condemned(entry, run, limit, rss_of(worker)))
         asyncio.get_running_loop().call_later(_STACK_SECONDS, self._execute, worker)
@@ -277,7 +283,7 @@ class Fleet:
     async def _respawn(self, index: int) -> None:
         """A new incarnation."""
         await self._persistently(lambda: self._spawn(index))
-        self._listener.on_fresh()
+        self._listener.on_room()
 
     async def _revive_zygote(self) -> None:
         """The workers that a dead zygote forked are the supervisor's children and live on."""

@@ -166,7 +166,7 @@ class Pipeline:
         self.dispatch()
 
     def _fate(self, entry: Entry, death: Death) -> Settled:
-        if death.condemned is not None:
+        if death.condemned is not None and death.condemned.entry is entry:
             self.statistics.timed_out += 1
             return settle_timeout(entry, death.condemned, death.stack, random.uniform(-1, 1))  # noqa: S311
         self.statistics.crashed += 1

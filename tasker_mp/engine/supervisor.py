@@ -76,7 +76,7 @@ class Supervisor:
                 on_results=self.pipeline.on_results,
                 on_revoked=self.pipeline.on_revoked,
                 on_death=self.pipeline.on_death,
-                on_fresh=self.pipeline.dispatch,
+                on_room=self.pipeline.dispatch,
                 on_failure=self._fail,
             ),
         )

@@ -16,15 +16,18 @@ _STALL_SECONDS = 1.0
 
 
 class Sighting(NamedTuple):
-    """A step seen running, and since when, by this supervisor's clock."""
+    """A step seen running, or how far a worker had come that had events and ran none; since when,
+    by this supervisor's clock."""
 
-    entry: Entry
+    what: Entry | tuple[int, int]
     since: float
 
 
 class Overdue(NamedTuple):
+    """`entry` is None for a worker that stands still between two steps."""
+
     worker: WorkerProcess
-    entry: Entry
+    entry: Entry | None
     run_seconds: float
     limit_seconds: float
 
@@ -44,23 +47,25 @@ class Watchdog:
     def look(self, workers: Iterable[WorkerProcess], now: float) -> list[Overdue]:
         """Who is over a deadline; `now` in monotonic seconds. Marks the stuck."""
         if (gap := now - self._last_look) > _STALL_SECONDS:
-            self._seen = {k: Sighting(s.entry, s.since + gap) for k, s in self._seen.items()}
+            self._seen = {k: Sighting(s.what, s.since + gap) for k, s in self._seen.items()}
         self._last_look = now
-        seen = {w.epoch: self._sighting(w, entry, now) for w in workers if (entry := w.running())}
-        self._seen = seen
-        return [overdue for w in workers if (overdue := self._judge(w, now))]
+        before, self._seen = self._seen, {}
+        return [o for worker in workers if (o := self._judge(worker, before, now))]
 
-    def _sighting(self, worker: WorkerProcess, entry: Entry, now: float) -> Sighting:
-        known = self._seen.get(worker.epoch)
-        return known if known and known.entry is entry else Sighting(entry, now)
-
-    def _judge(self, worker: WorkerProcess, now: float) -> Overdue | None:
-        sighting = self._seen.get(worker.epoch)
-        if sighting is None:
+    def _judge(
+        self, worker: WorkerProcess, before: dict[int, Sighting], now: float
+    ) -> Overdue | None:
+        what = worker.running() or worker.behind()
+        if what is None:
+            worker.stuck = False
             return None
+        known = before.get(worker.epoch)
+        sighting = known if known and known.what == what else Sighting(what, now)
+        self._seen[worker.epoch] = sighting
         run = now - sighting.since
-        worker.stuck = worker.stuck or run >= _STUCK_SECONDS
-        limit = sighting.entry.step.timeout_seconds or self._default
+        worker.stuck = run >= _STUCK_SECONDS
+        entry = what if isinstance(what, Entry) else None
+        limit = (entry and entry.step.timeout_seconds) or self._default
         if run < limit or worker.condemned:
             return None
-        return Overdue(worker, sighting.entry, run, limit)
+        return Overdue(worker, entry, run, limit)

@@ -17,6 +17,7 @@ from tasker_mp.worker.settings import EXIT_EVENT, STACK_SIGNAL, ForkRequest, Wor
 _QUEUED_SECONDS = 0.1
 """A worker is sent no more than it usually runs in this time: what waits in its ring is late."""
 _STACK_BYTES = 8192
+_REFUSALS = 3
 
 
 class Condemned(Struct, frozen=True):
@@ -63,6 +64,9 @@ class WorkerProcess:
         self.processed = 0
         self.exiting = False
         self.stuck = False
+        self.lacks_room = False
+        """Whether an event did not fit in its ring: its next credit is to be waited for."""
+        self._refusals = 0
         self.condemned: Condemned | None = None
         self.usage = psutil.Process(pid)
         self._depth = depth
@@ -107,7 +111,8 @@ class WorkerProcess:
         if self._requests.put(event_id, payload):
             return True
         self._requests.reclaim()
-        return self._requests.put(event_id, payload)
+        self.lacks_room = not self._requests.put(event_id, payload)
+        return not self.lacks_room
 
     def publish(self) -> None:
         self._requests.publish()
@@ -122,6 +127,7 @@ class WorkerProcess:
 
     def reclaim(self) -> None:
         self._requests.reclaim()
+        self.lacks_room = False
 
     # -- results ------------------------------------------------------------------------------
 
@@ -149,9 +155,20 @@ class WorkerProcess:
             return None
         return next((e for e in self._sent.values() if e.number == number), None)
 
+    def behind(self) -> tuple[int, int] | None:
+        """How far it has come, where it has events to come to and runs none; else None."""
+        reached = self.page.reached
+        if self._has_unstarted() or reached < self.page.revoked:
+            return reached, self.page.finished
+        return None
+
+    def _has_unstarted(self) -> bool:
+        last = next(reversed(self._sent.values()), None)
+        return last is not None and last.number > self.page.started
+
     def revoke(self) -> list[Entry]:
         """Take back what it has not started; nothing where it is starting something just now."""
-        if len(self._sent) <= 1 or not self._gate.try_take():
+        if not self._has_unstarted() or not self._gate.try_take():
             return []
         started = self.page.started
         self.page.revoke(self._number)
@@ -191,6 +208,11 @@ class WorkerProcess:
                 self.kill()
                 return
             self._gate.give()
+        else:
+            self._refusals += 1
+            if self._refusals >= _REFUSALS:  # it has stopped in the middle of a start
+                self.kill()
+                return
         self.condemned = None
 
     def stack(self) -> str:

@@ -124,6 +124,8 @@ class Worker:
         mine = self._number > self._page.revoked
         if mine:
             self._page.mark_started(self._number, now_ns)
+        else:
+            self._page.mark_skipped(self._number)
         self._gate.give()
         return mine
 

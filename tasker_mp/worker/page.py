@@ -12,6 +12,7 @@ _STARTED: Final = 0  # the latest event that has entered a handler
 _FINISHED: Final = 1  # the latest event whose result has been published
 _BUSY_SINCE: Final = 2  # monotonic nanoseconds when the running step started; 0 while idle
 _READY: Final = 3  # 1 once the worker waits for its first event
+_SKIPPED: Final = 4  # the latest event that it found revoked
 _REVOKED: Final = 8  # by the supervisor, on a cache line of its own: skip events up to this one
 _ADOPTED: Final = 9  # 1 once the supervisor watches this worker
 
@@ -40,6 +41,14 @@ class WorkerPage:
     def mark_finished(self, number: int) -> None:
         self._slots[_FINISHED] = number
         self._slots[_BUSY_SINCE] = 0
+
+    def mark_skipped(self, number: int) -> None:
+        self._slots[_SKIPPED] = number
+
+    @property
+    def reached(self) -> int:
+        """The latest event that it has come to, to run it or to skip it."""
+        return max(self._slots[_STARTED], self._slots[_SKIPPED])
 
     def revoke(self, number: int) -> None:
         """Take back every event up to `number` that has not started; with the gate held."""

@@ -1,5 +1,7 @@
 """Deadlines are hard, run from a step's start, and hurt nobody else; crashes are limited."""
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +115,19 @@ def test_a_worker_that_has_grown_is_replaced(slow_folder: ProjectFolder) -> None
         eventually(lambda: running.status()["workers"][0]["restarts"] >= 1, what="a restart")
         [task] = running.run("quick")
         assert task.state == "complete"
+
+
+def test_a_worker_that_is_stopped_between_steps_holds_nothing_up(
+    slow_folder: ProjectFolder,
+) -> None:
+    slow_folder.template("quick", slow("hurries", timeout=60))
+    with slow_folder.running(steps__timeout=1.5) as running:
+        running.run("quick", 20)
+        stopped = running.workers()[0]
+        os.kill(stopped, signal.SIGSTOP)
+        tasks = running.run("quick", 300)
+        assert {task.state for task in tasks} == {"complete"}
+        assert {step.attempts for task in tasks for step in task.steps} == {1}
+        eventually(lambda: not is_alive(stopped), what="replaced after the time of a step")
+        assert running.run("quick")[0].state == "complete"
+        assert running.status()["stats"]["crashed"] == 0

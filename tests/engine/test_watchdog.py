@@ -20,8 +20,13 @@ class Seen:
     stuck: bool = False
     condemned: Any = None
 
+    behind_at: tuple[int, int] | None = None
+
     def running(self) -> Entry | None:
         return self.entry
+
+    def behind(self) -> tuple[int, int] | None:
+        return self.behind_at
 
 
 def entry(timeout: float | None = 2.0) -> Entry:
@@ -85,3 +90,25 @@ def test_a_worker_is_stuck_once_its_step_has_run_for_a_while(start: float) -> No
     assert not worker.stuck
     look(watchdog, worker, start + 0.06)
     assert worker.stuck
+
+
+def test_a_worker_that_stands_still_between_steps_is_stuck_and_then_overdue(start: float) -> None:
+    watchdog, worker = Watchdog(3), Seen(None, behind_at=(4, 4))
+    assert look(watchdog, worker, start) == []
+    assert look(watchdog, worker, start + 0.1) == []
+    assert worker.stuck
+    worker.behind_at = (5, 4)
+    for late in range(1, 4):
+        assert look(watchdog, worker, start + late * 0.9) == []
+    assert look(watchdog, worker, start + 3.7) == []
+    [overdue] = look(watchdog, worker, start + 4.6)
+    assert (overdue.entry, overdue.limit_seconds) == (None, 3)
+
+
+def test_a_worker_that_has_caught_up_is_not_stuck_any_more(start: float) -> None:
+    watchdog, worker = Watchdog(3), Seen(None, behind_at=(4, 4))
+    look(watchdog, worker, start)
+    look(watchdog, worker, start + 0.1)
+    worker.behind_at = None
+    look(watchdog, worker, start + 0.2)
+    assert not worker.stuck
