@@ -16,7 +16,7 @@ from tasker_mp.errors import UnreachableError
 log = structlog.get_logger("tasker_mp.database")
 
 _FIRST_DELAY = 0.05
-_LONGEST_DELAY = 5.0
+_LONGEST_DELAY = 2.0
 
 REFUSALS = (
     psycopg.DataError,

@@ -50,7 +50,7 @@ class Burst(NamedTuple):
     tasks: int
 
 
-_STEPS_A_TASK = 5.4  # the mean of the five workflows, each as likely
+_STEPS_A_TASK = 5.3  # a little less than the mean of the five workflows: no step too few
 _BURST = (5, 250)
 _LONGEST_STOP = 1.8
 _LONGEST_OUTAGE = 2.5
