@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 
 import msgspec
 
@@ -37,7 +38,8 @@ class ZygoteProcess:
                 start_new_session=True,
             )
         assert self._process.stdin is not None
-        with self._process.stdin as stdin:
+        # Killed before it has read them, it is found dead by whoever waits for it next.
+        with suppress(BrokenPipeError), self._process.stdin as stdin:
             stdin.write(msgspec.json.encode(settings))
         self._socket = ours
         self._socket.setblocking(False)

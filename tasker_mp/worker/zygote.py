@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import NoReturn
 
@@ -59,14 +60,17 @@ def main() -> None:
     # written by a collection and stay shared with every worker.
     gc.collect()
     gc.freeze()
-    _send(control, ZygoteReady(len(registry.registered_handlers()), problems))
+    with suppress(ConnectionResetError, BrokenPipeError):  # the supervisor died in between
+        _send(control, ZygoteReady(len(registry.registered_handlers()), problems))
+        _serve(control, settings, registry)
+
+
+def _serve(control: socket.socket, settings: WorkerSettings, registry: HandlerRegistry) -> None:
+    """Fork on request, until the supervisor hangs up."""
     while True:
-        try:
-            message, fds, _, _ = socket.recv_fds(
-                control, _MESSAGE_BYTES, _MAX_FDS, socket.MSG_CMSG_CLOEXEC
-            )
-        except ConnectionResetError:
-            return  # the supervisor died before it had read the last answer
+        message, fds, _, _ = socket.recv_fds(
+            control, _MESSAGE_BYTES, _MAX_FDS, socket.MSG_CMSG_CLOEXEC
+        )
         if not message:
             return
         request = msgspec.json.decode(message, type=ForkRequest)
