@@ -56,7 +56,8 @@ def run(
     if as_json:
         click.echo(encode(document))
     else:
-        Console().print(table(measured))
+        # Where no terminal limits it, nothing is cut.
+        Console(width=None if sys.stdout.isatty() else 120).print(table(measured))
 
 
 if __name__ == "__main__":
