@@ -1,18 +1,18 @@
-"""The workers: starts them through the zygote, watches them, replaces those that die."""
+"""The workers: watches them, replaces those that die, keeps what they run within its limits."""
 
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import psutil
 import structlog
 
+from tasker_mp.engine.nursery import Nursery
 from tasker_mp.engine.watchdog import TICK, Overdue, Watchdog
-from tasker_mp.engine.worker_process import Condemned, Wiring, WorkerProcess
-from tasker_mp.engine.zygote_process import ZygoteProcess
+from tasker_mp.engine.worker_process import Condemned, WorkerProcess
 from tasker_mp.errors import EngineError, TransportError
 from tasker_mp.inflight import Entry
 from tasker_mp.transport.interface import Record
@@ -24,7 +24,6 @@ _YOUNG_DEATHS_LIMIT = 5
 _KILL_LIMIT = 5.0
 _STACK_SECONDS = 0.03
 _READY_CHECK = 0.002
-_FORK_TRIES = 3
 
 
 class Death(NamedTuple):
@@ -70,13 +69,10 @@ class Fleet:
         limits: Limits,
         listener: Listener,
     ) -> None:
-        self._settings = settings
         self.count = count
         self._limits = limits
         self._listener = listener
-        self._epoch = 0
-        self._zygote: ZygoteProcess | None = None
-        self._zygote_lock = asyncio.Lock()
+        self._nursery = Nursery(settings, self._on_zygote_death)
         self._repairs: set[asyncio.Task[None]] = set()
         self._young_deaths = 0
         self._watchdog = Watchdog(limits.timeout)
@@ -86,15 +82,22 @@ class Fleet:
         self.workers: dict[int, WorkerProcess] = {}
         self.restarts: dict[int, int] = {}
         self.last_exits: dict[int, str] = {}
-        self.registered_handlers = 0
-        self.problems: list[str] = []
+
+    @property
+    def registered_handlers(self) -> int:
+        return self._nursery.registered_handlers
+
+    @property
+    def problems(self) -> list[str]:
+        """The handlers that cannot be used, and why."""
+        return self._nursery.problems
 
     # -- starting -----------------------------------------------------------------------------
 
     async def start(self) -> None:
         """The zygote, then all workers; `EngineError` with the reason where they cannot be had."""
         for index in range(self.count):
-            await self._spawn(index)
+            self._adopt(await self._nursery.fork(index, self._limits.depth))
         while not self._all_ready():
             if self._failure is not None:
                 raise self._failure
@@ -103,46 +106,11 @@ class Fleet:
     def _all_ready(self) -> bool:
         return len(self.workers) == self.count and all(w.page.ready for w in self.workers.values())
 
-    async def _spawn(self, index: int) -> None:
-        """A new incarnation of worker `index`, with rings of its own."""
-        async with self._zygote_lock:
-            zygote = await self._live_zygote()
-            self._epoch += 1
-            wiring = Wiring(self._settings)
-            try:
-                request, fds = wiring.fork_request(index, self._epoch)
-                forked = await zygote.fork(request, fds)
-            except BaseException:
-                wiring.close()
-                self._discard_zygote()
-                raise
-            worker = WorkerProcess(index, self._epoch, forked.pid, wiring, self._limits.depth)
-        self.workers[index] = worker
+    def _adopt(self, worker: WorkerProcess) -> None:
+        self.workers[worker.index] = worker
         loop = asyncio.get_running_loop()
         loop.add_reader(worker.results.fileno(), self._on_results, worker)
         loop.add_reader(worker.pidfd, self._on_death, worker)
-
-    async def _live_zygote(self) -> ZygoteProcess:
-        if self._zygote is None:
-            zygote = ZygoteProcess(self._settings)
-            try:
-                ready = await zygote.ready()
-            except BaseException:
-                zygote.kill()
-                zygote.close()
-                raise
-            self._zygote = zygote
-            self.registered_handlers = ready.registered
-            self.problems = ready.problems
-            asyncio.get_running_loop().add_reader(zygote.pidfd, self._on_zygote_death)
-        return self._zygote
-
-    def _discard_zygote(self) -> None:
-        if self._zygote is not None:
-            asyncio.get_running_loop().remove_reader(self._zygote.pidfd)
-            self._zygote.kill()
-            self._zygote.close()
-            self._zygote = None
 
     # -- watching -----------------------------------------------------------------------------
 
@@ -199,11 +167,8 @@ class Fleet:
         return death
 
     def _on_zygote_death(self) -> None:
-        assert self._zygote is not None
-        log.warning("zygote died", pid=self._zygote.pid, reason=self._zygote.reap())
-        self._discard_zygote()
         if not self._stopping:
-            self._repair(self._revive_zygote())
+            self._repair(self._nursery.revive())
 
     def dispatched(self) -> None:
         """Wait for room where events did not fit: a worker that only skips revoked events gives
@@ -282,33 +247,14 @@ class Fleet:
 
     async def _respawn(self, index: int) -> None:
         """A new incarnation."""
-        await self._persistently(lambda: self._spawn(index))
+        self._adopt(await self._nursery.fork_again(index, self._limits.depth))
         self._listener.on_room()
-
-    async def _revive_zygote(self) -> None:
-        """The workers that a dead zygote forked are the supervisor's children and live on."""
-        async with self._zygote_lock:
-            await self._persistently(self._live_zygote)
-
-    async def _persistently(self, work: Callable[[], Awaitable[object]]) -> None:
-        """Once more where the zygote turns out to be dead, or dies over it; not for ever."""
-        for left in reversed(range(_FORK_TRIES)):
-            try:
-                await work()
-            except EngineError as error:
-                if not left:
-                    raise
-                log.warning("trying a new zygote", error=str(error))
-            else:
-                return
 
     def reap_orphans(self) -> int:
         """Reap dead children that are nobody here: what a worker's handler forked and left."""
-        if self._zygote_lock.locked():
+        if self._nursery.busy:
             return 0  # a worker just forked is nobody yet
-        known = {worker.pid for worker in self.workers.values()}
-        if self._zygote is not None:
-            known.add(self._zygote.pid)
+        known = {self._nursery.zygote_pid, *(worker.pid for worker in self.workers.values())}
         reaped = 0
         while (child := _dead_child()) and child not in known:
             os.waitpid(child, 0)
@@ -333,7 +279,7 @@ class Fleet:
         for worker in self.workers.values():
             worker.kill()
         await self._all_dead(_KILL_LIMIT)
-        self._discard_zygote()
+        self._nursery.close()
 
     async def _all_dead(self, limit: float) -> None:
         deadline = time.monotonic() + limit
