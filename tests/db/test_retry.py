@@ -129,3 +129,20 @@ async def test_a_step_that_is_not_to_wait_any_more_has_no_due_time(each_database
         [step] = await claim(store)
         await finish(store, done(step))
     assert value(each_database, "select due_at from tasker.steps") is None
+
+
+@asynchronous
+async def test_a_step_that_a_batch_names_twice_is_on_record_once(each_database: str) -> None:
+    """A crash of the server took a claim back that had been answered: two events for one step."""
+    [task] = submit(each_database, ONE)
+    async with opened(each_database) as [store]:
+        [step] = await claim(store)
+        lost = step._replace(event_id=bytes(16))
+        _, (stale, _) = await finish(store, done(lost), again(step))
+        assert stale == [lost.event_id]
+    recorded = "select to_state from tasker.transitions where task_uuid = %s order by at"
+    assert [state for (state,) in rows(each_database, recorded, task)] == [
+        "enqueued",
+        "in_progress",
+        "waiting_for_retry",
+    ]

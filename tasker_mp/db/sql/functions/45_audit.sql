@@ -8,7 +8,8 @@ $$;
 
 -- Records the transitions of attempts that will be superseded by another (a step's row tells
 -- only its latest), for those of p_events that leave in_progress for p_state now. A row's
--- enqueueing is on record already where that was the last one recorded.
+-- enqueueing is on record already where that was the last one recorded. A batch may name a step
+-- twice, under a stale event and under the latest: one claim was lost with a crash of the server.
 create function tasker.record_attempts(
     p_tasks uuid[], p_nos integer[], p_events uuid[], p_state text, p_now timestamptz,
     p_reason text)
@@ -18,7 +19,8 @@ language sql as $$
         (task_uuid, step_no, at, from_state, to_state, attempt, event_id, actor, reason, error)
     select s.task_uuid, s.step_no, m.at, m.from_state, m.to_state, m.attempt, m.event_id,
            s.owner::text, m.reason, m.error
-    from unnest(p_tasks, p_nos) i(task_uuid, step_no)
+    from (select distinct u.task_uuid, u.step_no
+          from unnest(p_tasks, p_nos) u(task_uuid, step_no)) i
     join tasker.steps s on s.task_uuid = i.task_uuid and s.step_no = i.step_no
     cross join lateral (select tasker.last_recorded(s.task_uuid, s.step_no) as state) last
     cross join lateral (values
