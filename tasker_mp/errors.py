@@ -184,6 +184,10 @@ class PayloadTooLargeError(TransportError):
     """A message is above the hard maximum."""
 
 
+class StatusPageError(EngineError):
+    """The page of a running supervisor cannot be read."""
+
+
 class HandlerError(EngineError):
     """Something is wrong with a handler's code, rather than with a run of it."""
 

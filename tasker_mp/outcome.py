@@ -28,6 +28,8 @@ def of_value(
     try:
         result = _encoded_value(value)
         encoded_metadata = encode_result(metadata) if metadata else NULL
+    except MemoryError as error:
+        return of_exception(error)  # no fault of the value: there may be room for it next time
     except Exception as error:
         return _refused(f"the result cannot be encoded as JSON: {_text_of(error)}")
     size = _size(result) + _size(encoded_metadata)

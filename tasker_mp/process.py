@@ -1,10 +1,12 @@
-"""What a process asks the kernel about itself: its parent's death, its orphans, its title."""
+"""What a process asks of the kernel: its parent's death, its orphans, its title, its memory."""
 
 import ctypes
 import os
 import resource
 import signal
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 from setproctitle import setproctitle
 
@@ -36,6 +38,35 @@ def die_with_parent(parent: int, signum: signal.Signals = signal.SIGKILL) -> Non
     _prctl(_PR_SET_PDEATHSIG, signum)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def oom_kills(root: Path = Path("/")) -> int:
+    """How often the kernel has killed for lack of memory: in this process's control group, or on
+    the whole machine where that one cannot be read."""
+    for file in _oom_counters(root):
+        try:
+            lines = file.read_text().splitlines()
+        except OSError:
+            continue
+        for name, _, count in (line.partition(" ") for line in lines):
+            if name == "oom_kill":
+                return int(count)
+    return 0
+
+
+def _oom_counters(root: Path) -> Iterator[Path]:
+    """A version 1 hierarchy has the memory controller, or else version 2 has it."""
+    try:
+        groups = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        groups = []
+    places = {kinds: path for _, kinds, path in (line.split(":", 2) for line in groups)}
+    mounted = root / "sys/fs/cgroup"
+    if "memory" in places:
+        yield mounted / "memory" / places["memory"].lstrip("/") / "memory.oom_control"
+    elif "" in places:
+        yield mounted / places[""].lstrip("/") / "memory.events"
+    yield root / "proc/vmstat"
 
 
 def _prctl(option: int, value: int) -> None:

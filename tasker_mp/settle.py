@@ -97,16 +97,24 @@ def settle_timeout(entry: Entry, timeout: Timeout, stack: str, jitter: float) ->
     return settle_failure(entry, error, jitter)
 
 
-def settle_crash(entry: Entry, pid: int, reason: str, crash_limit: int) -> Settled:
+def settle_crash(
+    entry: Entry, pid: int, reason: str, crash_limit: int, peak_rss_bytes: int = 0
+) -> Settled:
     """The fate of the step that was running when its worker died; never a crash loop."""
     crashes = entry.crashes + 1
     quarantined = crashes >= crash_limit
+    details = {
+        "crashes": crashes,
+        "crash_limit": crash_limit,
+        "exit": reason,
+        "peak_rss_bytes": peak_rss_bytes,
+    }
     error = StepError(
         message=f"worker {pid} died while it ran this step: {reason}",
         error_type=ErrorType.PERMANENT_ERROR if quarantined else ErrorType.RETRYABLE_ERROR,
         error_code="QUARANTINED" if quarantined else "WORKER_CRASHED",
         retryable=not quarantined,
-        metadata=Raw(encode({"crashes": crashes, "crash_limit": crash_limit})),
+        metadata=Raw(encode(details)),
     )
     settled = settle_failure(entry, error, 0.0)
     settled.crashed = True

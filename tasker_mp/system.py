@@ -1,12 +1,13 @@
 """A supervisor in another process's care: started, watched and stopped from Python."""
 
 import atexit
+import os
 import signal
 import subprocess
 import sys
-import time
+import weakref
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,7 +28,7 @@ class System:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._callbacks: list[Callable[[], object]] = []
+        self._callbacks = ExitStack()
         self._stopped = False
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tasker_mp.engine.run"],
@@ -36,6 +37,8 @@ class System:
             start_new_session=True,  # a Ctrl-C in the terminal is this process's to pass on
         )
         atexit.register(self.stop)
+        itself = weakref.ref(self)
+        os.register_at_fork(after_in_child=lambda: _disown(itself()))
         self._await_ready()
 
     @property
@@ -67,8 +70,12 @@ class System:
             return {"running": False, "error": str(error)}
 
     def on_shutdown(self, callback: Callable[[], object]) -> None:
-        """Have `callback()` called once the supervisor has stopped; the last one added first."""
-        self._callbacks.append(callback)
+        """Have `callback()` called once the supervisor has stopped; the last one added first.
+
+        It is called by `stop`, also where the supervisor was dead before. All are called, whatever
+        one of them raises; that is raised in the end.
+        """
+        self._callbacks.callback(callback)
 
     def transition_to_graceful_shutdown(self) -> None:
         """Ask the supervisor to drain; `stop` waits for it."""
@@ -88,23 +95,25 @@ class System:
         self._finish()
 
     def _stop_at_once(self) -> None:
-        self._process.send_signal(signal.SIGTERM)  # a second one: no more draining
-        deadline = time.monotonic() + _STOP_MARGIN
+        with suppress(UnreachableError):  # a second signal could be one with the first
+            ask(RuntimeDirectory(self.config.root).control_socket, Command("kill"))
         try:
-            self._process.wait(deadline - time.monotonic())
+            self._process.wait(_STOP_MARGIN)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
     def _finish(self) -> None:
+        self._hang_up()
+        self._callbacks.close()
+
+    def _hang_up(self) -> None:
         self._stopped = True
         atexit.unregister(self.stop)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with suppress(BrokenPipeError):
                     pipe.close()
-        while self._callbacks:
-            self._callbacks.pop()()
 
     def __enter__(self) -> Self:
         return self
@@ -116,6 +125,12 @@ class System:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _disown(system: System | None) -> None:
+    """In a forked child: the supervisor is its parent's, to stop and to keep alive."""
+    if system is not None:
+        system._hang_up()
 
 
 def bootstrap(config: Config | None = None) -> System:

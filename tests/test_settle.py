@@ -87,12 +87,17 @@ def test_a_failure_outside_the_handler_ran_for_no_time() -> None:
 
 
 def test_a_crash_is_charged_and_says_who_died_and_how() -> None:
-    settled = settle_crash(entry(), 42, "killed by SIGSEGV", 3)
+    settled = settle_crash(entry(), 42, "killed by SIGSEGV", 3, 1 << 20)
     assert (settled.state, settled.crashed) == ("waiting_for_retry", True)
     error = _stored(settled)
     assert error["message"] == "worker 42 died while it ran this step: killed by SIGSEGV"
     assert error["error_code"] == "WORKER_CRASHED"
-    assert error["metadata"] == {"crashes": 1, "crash_limit": 3}
+    assert error["metadata"] == {
+        "crashes": 1,
+        "crash_limit": 3,
+        "exit": "killed by SIGSEGV",
+        "peak_rss_bytes": 1 << 20,
+    }
 
 
 def test_the_last_crash_allowed_is_permanent_whatever_attempts_are_left() -> None:

@@ -1,4 +1,4 @@
-"""`db init|migrate|status|reset|start|stop`: the database, embedded or not."""
+"""`db init|migrate|status|reset|prune|start|stop`: the database, embedded or not."""
 
 import sys
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tasker_mp.db.migrate import MigrationReport
 
 _EMBEDDED = "embedded"
+_ENDED = ("complete", "cancelled", "resolved_manually", "error")
 
 
 @group("db")
@@ -68,7 +69,8 @@ def reset(settings: Settings, yes: bool) -> None:
     config = settings.config()
     _refuse_while_running(config)
     if not yes:
-        _confirm(_name(config))
+        name = _name(config)
+        _ask(f"Delete every task and template of {name}?", f"the reset of {name}")
     if config.database.url == _EMBEDDED:
         _embedded(config).reset()
     else:
@@ -77,6 +79,38 @@ def reset(settings: Settings, yes: bool) -> None:
         reset(config.database.url)
         migrate(config.database.url)
     _tell(settings, {"reset": True}, f"{_name(config)} is empty")
+
+
+@db.command("prune")
+@click.option(
+    "--older-than",
+    "days",
+    type=click.FloatRange(min=0),
+    metavar="DAYS",
+    help="Since they ended; by default [retention] finished_after_days.",
+)
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(_ENDED),
+    help="Only these; by default all but error.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_settings
+def prune(settings: Settings, days: float | None, states: tuple[str, ...], yes: bool) -> None:
+    """Delete tasks that ended long ago, with their steps; a supervisor may run meanwhile."""
+    config = settings.config()
+    days = config.retention.finished_after_days or None if days is None else days
+    if days is None:
+        raise InvalidInputError(
+            "[retention] finished_after_days = 0 keeps every task; say --older-than DAYS"
+        )
+    chosen = [state for state in _ENDED if state in (states or _ENDED[:-1])]
+    if not yes:
+        what = f"every task in state {', '.join(chosen)} that ended more than {days:g} days ago"
+        _ask(f"Delete {what} of {_name(config)}?", f"the pruning of {_name(config)}")
+    _prune(settings, config, days, chosen)
 
 
 @db.command("start")
@@ -147,10 +181,23 @@ def _refuse_while_running(config: "Config") -> None:
         )
 
 
-def _confirm(name: str) -> None:
+def _ask(question: str, what: str) -> None:
     if not sys.stdin.isatty():
-        raise InvalidInputError(f"nobody can confirm the reset of {name} here; add --yes")
-    click.confirm(f"Delete every task and template of {name}?", abort=True, err=True)
+        raise InvalidInputError(f"nobody can confirm {what} here; add --yes")
+    click.confirm(question, abort=True, err=True)
+
+
+def _prune(settings: Settings, config: "Config", days: float, states: list[str]) -> None:
+    import msgspec  # noqa: PLC0415
+
+    from tasker_mp.db.connect import connect  # noqa: PLC0415
+    from tasker_mp.db.prune import prune  # noqa: PLC0415
+    from tasker_mp.db.ready import ready_database  # noqa: PLC0415
+
+    with ready_database(config) as dsn, connect(dsn) as connection:
+        pruned = msgspec.structs.asdict(prune(connection, days, states))
+    counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in pruned.items())
+    _tell(settings, {"pruned": pruned}, f"deleted {counts}")
 
 
 # -- what is told ---------------------------------------------------------------------------------

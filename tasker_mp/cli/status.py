@@ -36,6 +36,7 @@ def _facts(d: dict[str, Any]) -> list[tuple[str, str]]:
         ("namespaces", ", ".join(d["supported_namespaces"])),
         ("database", f"{connected}, {d['database_pool_idle']} of {d['database_pool_size']} idle"),
         ("waiting", _waiting(d)),
+        *([("STARVED", d["starvation_reason"])] if d["starvation_detected"] else []),
         ("in flight", str(d["in_flight"])),
         ("rate", f"{rates['steps_per_second']:,} steps/s, {rates['tasks_per_second']:,} tasks/s"),
         ("steps", ", ".join(f"{stats[name]:,} {name.replace('_', ' ')}" for name in _shown(stats))),
@@ -48,8 +49,7 @@ def _waiting(d: dict[str, Any]) -> str:
         return "unknown: the database is away"
     oldest = d["oldest_pending_age_ms"]
     age = f", the oldest for {short_duration(oldest / 1000)}" if oldest else ""
-    starved = "; STARVED: nothing is claimed" if d["starvation_detected"] else ""
-    return f"{d['pending_count']:,} in the queues{age}{starved}"
+    return f"{d['pending_count']:,} in the queues{age}"
 
 
 def _shown(stats: dict[str, Any]) -> list[str]:

@@ -13,34 +13,34 @@ from tasker_mp.cli.output import (
     show_table,
     write_json,
 )
+from tasker_mp.cli.reference import NamedStep, step_argument, uuid_of
+from tasker_mp.cli.repair import open_client, repair_command
 from tasker_mp.cli.settings import Settings, group, pass_settings
-from tasker_mp.cli.task import (
-    by_option,
-    open_client,
-    required_why_option,
-    show_repair,
-    why_option,
-)
 from tasker_mp.errors import InvalidInputError, UnknownTaskError
 
 if TYPE_CHECKING:
+    from tasker_mp.client.client import Client
+    from tasker_mp.client.repair import Repair
     from tasker_mp.client.task import Step, Transition
+
+Reference = UUID | NamedStep
 
 
 @group("step")
 def step() -> None:
-    """Look at single steps, and repair them."""
+    """Look at single steps, and repair them. STEP is a step's UUID, or TASK-UUID/STEP-NAME."""
 
 
 @step.command("show")
-@click.argument("uuid", type=click.UUID)
+@step_argument
 @pass_settings
-def show_(settings: Settings, uuid: UUID) -> None:
+def show_(settings: Settings, step: Reference) -> None:
     """Show one step, with every change of its state."""
     from tasker_mp.client.repair import step_parameters  # noqa: PLC0415
 
-    task = step_parameters(uuid)["task"]
     with open_client(settings) as client:
+        uuid = uuid_of(client, step)
+        task = step_parameters(uuid)["task"]
         found = next((s for s in client.get_task(task).steps if s.uuid == uuid), None)
         if found is None:
             raise UnknownTaskError(
@@ -53,48 +53,42 @@ def show_(settings: Settings, uuid: UUID) -> None:
         _show_step(task, found, history)
 
 
-@step.command("retry")
-@click.argument("uuid", type=click.UUID)
-@why_option
-@by_option
-@pass_settings
-def retry(settings: Settings, uuid: UUID, reason: str | None, by: str | None) -> None:
-    """Run a failed step again, its attempts counted anew; a waiting one at once."""
-    with open_client(settings) as client:
-        show_repair(settings, client.retry_step(uuid, reason=reason, by=by))
-
-
-@step.command("resolve")
-@click.argument("uuid", type=click.UUID)
-@required_why_option
-@by_option
-@pass_settings
-def resolve(settings: Settings, uuid: UUID, reason: str, by: str | None) -> None:
-    """Take a step for done, without a result; the steps behind it go on."""
-    with open_client(settings) as client:
-        show_repair(settings, client.resolve_step(uuid, reason=reason, by=by))
-
-
-@step.command("complete")
-@click.argument("uuid", type=click.UUID)
-@click.option("--result", metavar="JSON", required=True, help="As if the handler returned it.")
-@required_why_option
-@by_option
-@pass_settings
-def complete(settings: Settings, uuid: UUID, result: str, reason: str, by: str | None) -> None:
-    """Take a step for done with a result, which the steps behind it are given."""
-    value = _parsed(result)
-    with open_client(settings) as client:
-        show_repair(settings, client.complete_step(uuid, value, reason=reason, by=by))
-
-
-def _parsed(text: str) -> object:
+def _parsed(_context: click.Context, _option: click.Parameter, text: str) -> object:
     import msgspec  # noqa: PLC0415
 
     try:
         return msgspec.json.decode(text.encode("utf-8", "surrogateescape"))
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidInputError(f"--result {text[:80]!r} is not JSON: {error}") from None
+
+
+result_option = click.option(
+    "--result",
+    metavar="JSON",
+    required=True,
+    callback=_parsed,
+    help="As if the handler returned it.",
+)
+
+
+@repair_command(step, "retry", step_argument)
+def retry(client: "Client", step: Reference, **why: str | None) -> "Repair":
+    """Run a failed step again, its attempts counted anew; a waiting one at once."""
+    return client.retry_step(uuid_of(client, step), **why)
+
+
+@repair_command(step, "resolve", step_argument, reason_required=True)
+def resolve(client: "Client", step: Reference, reason: str, by: str | None) -> "Repair":
+    """Take a step for done, without a result; the steps behind it go on."""
+    return client.resolve_step(uuid_of(client, step), reason=reason, by=by)
+
+
+@repair_command(step, "complete", step_argument, result_option, reason_required=True)
+def complete(
+    client: "Client", step: Reference, result: object, reason: str, by: str | None
+) -> "Repair":
+    """Take a step for done with a result, which the steps behind it are given."""
+    return client.complete_step(uuid_of(client, step), result, reason=reason, by=by)
 
 
 def _document(task: UUID, step: "Step", history: "list[Transition]") -> dict[str, Any]:

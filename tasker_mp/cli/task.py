@@ -1,6 +1,6 @@
 """`task …`: what became of the tasks, why they do not go on, and repair by hand."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -18,13 +18,22 @@ from tasker_mp.cli.output import (
     single_line,
     write_json,
 )
+from tasker_mp.cli.reference import task_argument
+from tasker_mp.cli.repair import open_client, repair_command
 from tasker_mp.cli.settings import Settings, group, pass_settings
 from tasker_mp.states import StepState, TaskState
 
 if TYPE_CHECKING:
     from tasker_mp.client.client import Client
     from tasker_mp.client.repair import Repair
-    from tasker_mp.client.task import Step, Task, TaskSummary, Transition
+    from tasker_mp.client.task import (
+        ExceededLimit,
+        FailedStep,
+        Step,
+        Task,
+        TaskSummary,
+        Transition,
+    )
 
 _GOOD_ENDS = (TaskState.COMPLETE, TaskState.RESOLVED_MANUALLY)
 
@@ -38,50 +47,57 @@ def task() -> None:
 @click.option("--state", type=click.Choice(list(map(str, TaskState))), help="Only these.")
 @click.option("--namespace", metavar="NAME", help="Only of this one.")
 @click.option("--quarantined", is_flag=True, help="Only with a step that kept crashing.")
+@click.option("--stale", is_flag=True, help="Only those past a limit of their lifecycle, and why.")
+@click.option("--dead-letter", is_flag=True, help="In error, quarantined or stale, and why.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
 @pass_settings
 def list_(
-    settings: Settings, state: str | None, namespace: str | None, quarantined: bool, limit: int
+    settings: Settings, /, quarantined: bool, stale: bool, dead_letter: bool, **filters: Any
 ) -> None:
     """List tasks, newest first, and count them by state."""
+    if quarantined + stale + dead_letter > 1:
+        raise click.UsageError("give one of --quarantined, --stale and --dead-letter")
     with open_client(settings) as client:
-        tasks = client.list_tasks(
-            state=state, namespace=namespace, quarantined=quarantined, limit=limit
-        )
-        counts = client.count_tasks(namespace=namespace)
+        counts = client.count_tasks(namespace=filters["namespace"])
+        if stale or dead_letter:
+            tasks: Sequence[TaskSummary] = client.list_dead_letters(only_stale=stale, **filters)
+        else:
+            tasks = client.list_tasks(quarantined=quarantined, **filters)
     if settings.json:
         write_json({"tasks": tasks, "counts": counts})
         return
-    rows = [_summary_row(summary) for summary in tasks]
-    columns = ("task", "state", "created", "took", "template")
-    show_table(columns, rows, right=("took",), optional=("took", "created"))
+    columns = ["task", "state", "created", "took", "template"]
+    if stale or dead_letter:
+        columns.append("why")
+    rows = [_summary_row(listed)[: len(columns)] for listed in tasks]
+    show_table(columns, rows, right=("took",), optional=("took", "created", "template"))
     said = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count)
     say(f"{said or 'no tasks'}{f'; shown: {len(tasks):,}' if said else ''}")
 
 
 @task.command("show")
-@click.argument("uuid", type=click.UUID)
+@task_argument
 @pass_settings
-def show_(settings: Settings, uuid: UUID) -> None:
+def show_(settings: Settings, task: UUID) -> None:
     """Show one task with its steps; --json has whole results and every change of state."""
     with open_client(settings) as client:
-        found = client.get_task(uuid)
-        transitions = client.transitions(uuid)
+        found = client.get_task(task)
+        transitions = client.transitions(task)
     if settings.json:
         write_json(task_document(found, transitions))
     else:
         show_task(found)
-        show_repairs(transitions)
+        show_history(transitions)
 
 
 @task.command("wait")
-@click.argument("uuid", type=click.UUID)
+@task_argument
 @click.option("--timeout", type=click.FloatRange(0), metavar="S", help="Wait that long at most.")
 @pass_settings
-def wait(settings: Settings, uuid: UUID, timeout: float | None) -> int:
+def wait(settings: Settings, task: UUID, timeout: float | None) -> int:
     """Wait until a task has ended; exit 1 if it does not complete, or not in time."""
     with open_client(settings) as client:
-        ended = client.wait(uuid, timeout)
+        ended = client.wait(task, timeout)
     if settings.json:
         write_json(task_document(ended))
     else:
@@ -90,12 +106,12 @@ def wait(settings: Settings, uuid: UUID, timeout: float | None) -> int:
 
 
 @task.command("explain")
-@click.argument("uuid", type=click.UUID)
+@task_argument
 @pass_settings
-def explain(settings: Settings, uuid: UUID) -> None:
+def explain(settings: Settings, task: UUID) -> None:
     """Say of every step that is not complete why it is not running now."""
     with open_client(settings) as client:
-        found = client.explain(uuid)
+        found = client.explain(task)
     if settings.json:
         write_json(found)
         return
@@ -103,66 +119,28 @@ def explain(settings: Settings, uuid: UUID) -> None:
     if rows:
         show_table(("step", "state", "why"), rows, optional=("state",))
     else:
-        say(f"every step of task {uuid} is complete")
+        say(f"every step of task {task} is complete")
 
 
 # -- repair by hand -------------------------------------------------------------------------------
 
-by_option = click.option("--by", metavar="WHO", help="Kept with it (default: user@host).")
-why_option = click.option("--reason", metavar="TEXT", help="Kept with it.")
-required_why_option = click.option("--reason", metavar="TEXT", required=True, help="Kept with it.")
 
-
-@task.command("cancel")
-@click.argument("uuid", type=click.UUID)
-@why_option
-@by_option
-@pass_settings
-def cancel(settings: Settings, uuid: UUID, reason: str | None, by: str | None) -> None:
+@repair_command(task, "cancel", task_argument)
+def cancel(client: "Client", task: UUID, **why: str | None) -> "Repair":
     """Cancel a task with its unfinished steps; a result that comes later is refused."""
-    with open_client(settings) as client:
-        show_repair(settings, client.cancel_task(uuid, reason=reason, by=by))
+    return client.cancel_task(task, **why)
 
 
-@task.command("retry")
-@click.argument("uuid", type=click.UUID)
-@why_option
-@by_option
-@pass_settings
-def retry(settings: Settings, uuid: UUID, reason: str | None, by: str | None) -> None:
+@repair_command(task, "retry", task_argument)
+def retry(client: "Client", task: UUID, **why: str | None) -> "Repair":
     """Run every failed step again, its attempts counted anew; waiting ones at once."""
-    with open_client(settings) as client:
-        show_repair(settings, client.retry_task(uuid, reason=reason, by=by))
+    return client.retry_task(task, **why)
 
 
-@task.command("resolve")
-@click.argument("uuid", type=click.UUID)
-@required_why_option
-@by_option
-@pass_settings
-def resolve(settings: Settings, uuid: UUID, reason: str, by: str | None) -> None:
+@repair_command(task, "resolve", task_argument, reason_required=True)
+def resolve(client: "Client", task: UUID, reason: str, by: str | None) -> "Repair":
     """Take a task for done, with its unfinished steps; nothing more of it runs."""
-    with open_client(settings) as client:
-        show_repair(settings, client.resolve_task(uuid, reason=reason, by=by))
-
-
-def show_repair(settings: Settings, repair: "Repair") -> None:
-    """What a repair changed, the task's own change last."""
-    if settings.json:
-        write_json(repair)
-        return
-    rows = [
-        (change.step or "(task)", change.from_state, change.to_state) for change in repair.changes
-    ]
-    show_table(("step", "was", "is now"), rows)
-
-
-def open_client(settings: Settings) -> "Client":
-    """A client of the configured database, to be closed."""
-    config = settings.config()
-    from tasker_mp.client.client import Client  # noqa: PLC0415
-
-    return Client(config=config)
+    return client.resolve_task(task, reason=reason, by=by)
 
 
 # -- one task, as `submit --wait` shows it too ----------------------------------------------------
@@ -205,27 +183,27 @@ def show_task(task: "Task") -> None:
     show_table(columns, rows, right=("tries", "took"), optional=("tries", "took"))
 
 
-def show_repairs(transitions: "Iterable[Transition]") -> None:
-    """What people did to the task, if anything: when, to which step, who and why."""
+def show_history(transitions: "Iterable[Transition]") -> None:
+    """The task's own changes of state, and those of its steps that somebody made: who and why."""
     rows = [
-        (short_time(t.at), t.step or "(task)", f"{t.from_state} → {t.to_state}", t.actor, t.reason)
+        (short_time(t.at), t.step or "(task)", f"{t.from_state} → {t.to_state}", who, t.reason)
         for t in transitions
-        if is_by_hand(t)
+        if (who := "" if is_by_itself(t) else t.actor) or not t.step
     ]
     if rows:
         show("")
-        show_table(("at", "step", "by hand", "who", "why"), rows, optional=("at",))
+        show_table(("at", "step", "change", "who", "why"), rows, optional=("at",))
 
 
-def is_by_hand(transition: "Transition") -> bool:
-    """Whether a person is on record for it and not a supervisor, which is known by its UUID."""
+def is_by_itself(transition: "Transition") -> bool:
+    """Whether a supervisor is on record for it, which is known by its UUID, or nobody."""
     if transition.actor is None:
-        return False
+        return True
     try:
         UUID(transition.actor)
     except ValueError:
-        return True
-    return False
+        return False
+    return True
 
 
 def _facts(task: "Task") -> list[tuple[str, str]]:
@@ -233,7 +211,9 @@ def _facts(task: "Task") -> list[tuple[str, str]]:
         ("task", str(task.uuid)),
         ("template", f"{task.namespace}/{task.name}@{task.version}"),
         ("state", f"{task.state} ({task.execution_status})"),
-        ("created", f"{short_time(task.created_at)}, took {_took(task) or 'unknown so far'}"),
+        ("created", short_time(task.created_at)),
+        ("started", short_time(task.started_at)),
+        ("ended", _end(task)),
         ("context", short_json({"result": task.context}, 400)),
         ("priority", str(task.priority or "")),
         ("tags", ", ".join(task.tags)),
@@ -249,7 +229,7 @@ def _step_row(step: "Step") -> tuple[object, ...]:
     elif step.result is not None:
         outcome = short_json(step.result)
     else:
-        outcome = _waiting(step.waiting_on)
+        outcome = _waiting(step.waiting_on) if step.state == StepState.PENDING else ""
     return (
         step.name,
         step.state,
@@ -264,12 +244,29 @@ def _waiting(parents: int) -> str:
 
 
 def _summary_row(task: "TaskSummary") -> tuple[object, ...]:
+    """The columns of `task list`; "" is why an ordinary one is listed."""
     template = f"{task.namespace}/{task.name}@{task.version}"
-    return (task.uuid, task.state, short_time(task.created_at), _took(task), template)
+    why = [_outlived(limit) for limit in getattr(task, "stale", ())]
+    why += [f"{step.step}: {_failure(step)}" for step in getattr(task, "failed", ())]
+    took = _between(task.created_at, task.completed_at)
+    return (task.uuid, task.state, short_time(task.created_at), took, template, "; ".join(why))
 
 
-def _took(task: "TaskSummary") -> str:
-    return _between(task.created_at, task.completed_at)
+def _outlived(limit: "ExceededLimit") -> str:
+    over = short_duration(limit.exceeded_by_seconds)
+    since = short_time(limit.since)
+    return f"{limit.limit} = {limit.minutes:g} exceeded by {over}, since {since} ({limit.action})"
+
+
+def _failure(step: "FailedStep") -> str:
+    message = step.message or "no reason recorded"
+    return f"quarantined: {message}" if step.error_code == "QUARANTINED" else message
+
+
+def _end(task: "TaskSummary") -> str:
+    if task.completed_at is None:
+        return ""
+    return f"{short_time(task.completed_at)}, took {_between(task.created_at, task.completed_at)}"
 
 
 def _between(start: datetime | None, end: datetime | None) -> str:

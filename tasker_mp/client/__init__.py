@@ -3,6 +3,15 @@
 from tasker_mp.client.async_client import AsyncClient
 from tasker_mp.client.client import Client
 from tasker_mp.client.submission import Submission
-from tasker_mp.client.task import Step, Task, TaskSummary, Transition
+from tasker_mp.client.task import DeadLetter, Step, Task, TaskSummary, Transition
 
-__all__ = ["AsyncClient", "Client", "Step", "Submission", "Task", "TaskSummary", "Transition"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "DeadLetter",
+    "Step",
+    "Submission",
+    "Task",
+    "TaskSummary",
+    "Transition",
+]

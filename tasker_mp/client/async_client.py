@@ -12,11 +12,11 @@ from uuid import UUID
 import msgspec
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.types.json import set_json_loads
 
 from tasker_mp.client.catalog import CATALOG_SECONDS, Catalog, registration
-from tasker_mp.client.errors import readable_errors
+from tasker_mp.client.errors import AnswerLostError
 from tasker_mp.client.explanation import TaskExplanation, explanation
+from tasker_mp.client.link import AsyncLink, Rows
 from tasker_mp.client.repair import (
     Repair,
     attribution,
@@ -25,11 +25,10 @@ from tasker_mp.client.repair import (
     required,
     step_parameters,
 )
-from tasker_mp.client.submission import Submission, submit_parameters
-from tasker_mp.client.task import Task, TaskSummary, task, task_summary
+from tasker_mp.client.submission import Submission, all_keyed, submit_parameters
+from tasker_mp.client.task import DeadLetter, Task, TaskSummary, dead_letter, task, task_summary
 from tasker_mp.config import Config, load_config
 from tasker_mp.db.connect import connect_async
-from tasker_mp.db.queries import query
 from tasker_mp.db.ready import ready_database
 from tasker_mp.errors import TemplateNotFoundError, UnknownTaskError
 from tasker_mp.states import FINAL_TASK_STATES
@@ -61,8 +60,9 @@ class AsyncClient:
         async with AsyncExitStack() as stack:
             if self._dsn is None:
                 self._dsn = stack.enter_context(ready_database(self._config))
-            self._connection = await self._connect(stack)
-            set_json_loads(msgspec.json.decode, self._connection)
+            self._link = AsyncLink(self._connect)
+            stack.push_async_callback(self._link.close)
+            await self._link.open()
             self._resources = stack.pop_all()
         return self
 
@@ -85,12 +85,21 @@ class AsyncClient:
         return await self.get_summary((await self.submit_many([submission]))[0])
 
     async def submit_many(self, submissions: Sequence[Submission]) -> list[UUID]:
-        """Submit tasks in one statement, all or none; their UUIDs in the order given."""
+        """As `Client.submit_many`."""
         if not submissions:
             return []
+        try:
+            return await self._submitted(submissions)
+        except AnswerLostError:
+            if not all_keyed(submissions):
+                raise
+            return await self._submitted(submissions)
+
+    async def _submitted(self, submissions: Sequence[Submission]) -> list[UUID]:
         parameters = await self._parameters(submissions)
         try:
-            return [row[0] for row in await self._rows("submit_tasks", **parameters)]
+            rows = await self._link.rows("submit_tasks", parameters, repeatable=False)
+            return [row[0] for row in rows]
         except TemplateNotFoundError:
             self._catalog = None  # the database was reset since it was read
             raise
@@ -124,6 +133,19 @@ class AsyncClient:
         name = "list_quarantined" if quarantined else "list_tasks"
         rows = await self._rows(name, state=state, namespace=namespace, limit=limit)
         return [task_summary(row) for row in rows]
+
+    async def list_dead_letters(
+        self,
+        *,
+        state: str | None = None,
+        namespace: str | None = None,
+        only_stale: bool = False,
+        limit: int = 50,
+    ) -> list[DeadLetter]:
+        """As `Client.list_dead_letters`."""
+        parameters = {"state": state, "namespace": namespace, "only_stale": only_stale}
+        rows = await self._rows("list_dead_letters", limit=limit, **parameters)
+        return [dead_letter(row) for row in rows]
 
     async def explain(self, uuid: UUID) -> TaskExplanation:
         """Why each step that is not complete is not running now; `UnknownTaskError`."""
@@ -172,7 +194,8 @@ class AsyncClient:
         return await self._repair("resolve_step", **step_parameters(uuid), result=encoded, **why)
 
     async def _repair(self, query_name: str, task: UUID, **parameters: Any) -> Repair:
-        return repair(task, await self._rows(query_name, task=task, **parameters))
+        given = {"task": task, **parameters}
+        return repair(task, await self._link.rows(query_name, given, repeatable=False))
 
     async def wait(self, uuid: UUID, timeout: float | None = None) -> Task:
         """The task once it has ended; `TimeoutError` after `timeout` seconds."""
@@ -209,7 +232,7 @@ class AsyncClient:
         """One connection, however many begin to wait at the same time; a new one if it broke."""
         async with self._starting:
             if self._listener is None or self._listener.done():
-                connection = await self._connect(self._resources)
+                connection = await self._resources.enter_async_context(await self._connect())
                 await connection.execute("listen tasker_ended")
                 self._listener = asyncio.create_task(self._listen(connection))
 
@@ -249,11 +272,9 @@ class AsyncClient:
             raise UnknownTaskError(f"no task {uuid}; list them with: tasker-mp task list")
         return rows[0]
 
-    async def _rows(self, query_name: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        with readable_errors():
-            cursor = await self._connection.execute(query(query_name), parameters, prepare=True)
-            return await cursor.fetchall()
+    async def _rows(self, query_name: str, **parameters: Any) -> Rows:
+        return await self._link.rows(query_name, parameters)
 
-    async def _connect(self, stack: AsyncExitStack) -> AsyncConnection[Any]:
+    async def _connect(self) -> AsyncConnection[Any]:
         assert self._dsn is not None
-        return await stack.enter_async_context(await connect_async(self._dsn, autocommit=True))
+        return await connect_async(self._dsn, autocommit=True)

@@ -10,11 +10,11 @@ from uuid import UUID
 import msgspec
 import psycopg
 from psycopg import Connection
-from psycopg.types.json import set_json_loads
 
 from tasker_mp.client.catalog import CATALOG_SECONDS, Catalog, registration
-from tasker_mp.client.errors import readable_errors
+from tasker_mp.client.errors import AnswerLostError
 from tasker_mp.client.explanation import TaskExplanation, explanation
+from tasker_mp.client.link import Link, Rows
 from tasker_mp.client.repair import (
     Repair,
     attribution,
@@ -23,12 +23,14 @@ from tasker_mp.client.repair import (
     required,
     step_parameters,
 )
-from tasker_mp.client.submission import Submission, submit_parameters
+from tasker_mp.client.submission import Submission, all_keyed, submit_parameters
 from tasker_mp.client.task import (
+    DeadLetter,
     Task,
     TaskResults,
     TaskSummary,
     Transition,
+    dead_letter,
     task,
     task_results,
     task_summary,
@@ -36,7 +38,6 @@ from tasker_mp.client.task import (
 )
 from tasker_mp.config import Config, load_config
 from tasker_mp.db.connect import connect
-from tasker_mp.db.queries import query
 from tasker_mp.db.ready import ready_database
 from tasker_mp.errors import TemplateNotFoundError, UnknownTaskError
 from tasker_mp.states import FINAL_TASK_STATES
@@ -66,8 +67,8 @@ class Client:
             if dsn is None:
                 dsn = stack.enter_context(ready_database(self._config))
             self._dsn = dsn
-            self._connection = stack.enter_context(connect(dsn, autocommit=True))
-            set_json_loads(msgspec.json.decode, self._connection)
+            self._link = Link(lambda: connect(dsn, autocommit=True))
+            stack.callback(self._link.close)
             self._resources = stack.pop_all()
 
     # -- submitting ---------------------------------------------------------------------------
@@ -105,12 +106,25 @@ class Client:
         return self.get_summary(self.submit_many([submission])[0])
 
     def submit_many(self, submissions: Sequence[Submission]) -> list[UUID]:
-        """Submit tasks in one statement, all or none; their UUIDs in the order given."""
+        """Submit tasks in one statement, all or none; their UUIDs in the order given.
+
+        `AnswerLostError` where the connection broke before the answer came, unless each has an
+        idempotency key: then they are submitted once more.
+        """
         if not submissions:
             return []
+        try:
+            return self._submitted(submissions)
+        except AnswerLostError:
+            if not all_keyed(submissions):
+                raise
+            return self._submitted(submissions)
+
+    def _submitted(self, submissions: Sequence[Submission]) -> list[UUID]:
+        """With task UUIDs of its own each time: those of a lost answer may be taken."""
         parameters = self._parameters(submissions)
         try:
-            return [row[0] for row in self._rows("submit_tasks", **parameters)]
+            return [row[0] for row in self._link.rows("submit_tasks", parameters, repeatable=False)]
         except TemplateNotFoundError:
             self._catalog = None  # the database was reset since it was read
             raise
@@ -179,6 +193,24 @@ class Client:
         rows = self._rows(name, state=state, namespace=namespace, limit=limit)
         return [task_summary(row) for row in rows]
 
+    def list_dead_letters(
+        self,
+        *,
+        state: str | None = None,
+        namespace: str | None = None,
+        only_stale: bool = False,
+        limit: int = 50,
+    ) -> list[DeadLetter]:
+        """Tasks in error, with a quarantined step, or stale by their `lifecycle`, newest first."""
+        rows = self._rows(
+            "list_dead_letters",
+            state=state,
+            namespace=namespace,
+            only_stale=only_stale,
+            limit=limit,
+        )
+        return [dead_letter(row) for row in rows]
+
     def count_tasks(self, *, namespace: str | None = None) -> dict[str, int]:
         """How many tasks are in each state that one is in."""
         return dict(self._rows("count_tasks", namespace=namespace))
@@ -193,7 +225,7 @@ class Client:
         return [task_results(row) for row in self._rows("get_results", tasks=list(uuids))]
 
     def transitions(self, uuid: UUID) -> list[Transition]:
-        """Every change of state of a task's steps, and those of the task by hand, in order."""
+        """Every change of state of a task and its steps, in order."""
         names = {step.step_no: step.name for step in self.get_task(uuid).steps}
         return [transition(row, names) for row in self._rows("get_transitions", task=uuid)]
 
@@ -249,7 +281,8 @@ class Client:
         return self._repair("resolve_step", **step_parameters(uuid), result=encoded, **why)
 
     def _repair(self, query_name: str, task: UUID, **parameters: Any) -> Repair:
-        return repair(task, self._rows(query_name, task=task, **parameters))
+        given = {"task": task, **parameters}
+        return repair(task, self._link.rows(query_name, given, repeatable=False))
 
     # -- waiting ------------------------------------------------------------------------------
 
@@ -282,17 +315,18 @@ class Client:
     def _listener(self) -> Connection[Any]:
         """A connection of its own: listening comes before asking, so that no end is missed."""
         if self._waiting is None or self._waiting.closed:
-            self._waiting = self._resources.enter_context(connect(self._dsn, autocommit=True))
+            self._waiting = connect(self._dsn, autocommit=True)
             self._waiting.execute("listen tasker_ended")
         return self._waiting
 
     # -- resources ----------------------------------------------------------------------------
 
-    def _rows(self, query_name: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        with readable_errors():
-            return self._connection.execute(query(query_name), parameters, prepare=True).fetchall()
+    def _rows(self, query_name: str, **parameters: Any) -> Rows:
+        return self._link.rows(query_name, parameters)
 
     def close(self) -> None:
+        if self._waiting is not None:
+            self._waiting.close()
         self._resources.close()
 
     def __enter__(self) -> Self:

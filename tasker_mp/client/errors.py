@@ -17,6 +17,16 @@ from tasker_mp.errors import (
 )
 
 
+class AnswerLostError(UnreachableError):
+    """The connection broke between a statement and its answer, and to repeat it could do harm."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the connection broke before the database answered: this may or may not have been "
+            "accepted; look for it, or submit with an idempotency key, which is repeated safely"
+        )
+
+
 class RepairRefusedError(IllegalTransitionError):
     """A task or step is in a state from which a repair by hand cannot start."""
 
@@ -39,7 +49,7 @@ def readable_errors() -> Iterator[None]:
         raise InvalidInputError(f"not Unicode text: {error}") from error
     except REFUSALS as error:
         raise InvalidInputError(f"the database refuses this: {_first_line(error)}") from error
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise UnreachableError(f"the database does not answer: {_first_line(error)}") from error
     except psycopg.Error as error:
         own = _own_error(error)

@@ -18,6 +18,8 @@ class Reason(StrEnum):
 
     IN_QUEUE = "in_queue"
     NOT_SERVED = "not_served"
+    PAUSED = "paused"
+    DRAINING = "draining"
     RUNNING = "running"
     LEASE_RAN_OUT = "lease_ran_out"
     WAITING_UNTIL = "waiting_until"
@@ -26,6 +28,7 @@ class Reason(StrEnum):
     ATTEMPTS_USED_UP = "attempts_used_up"
     PERMANENT_ERROR = "permanent_error"
     QUARANTINED = "quarantined"
+    LIFECYCLE_LIMIT = "lifecycle_limit"
     ENDED_BY_HAND = "ended_by_hand"
 
 
@@ -66,6 +69,7 @@ class _Surroundings(Struct):
     queue: str
     template: Template
     served_by: list[str]
+    states: list[str]
     anybody_alive: bool
     lease: float
 
@@ -94,8 +98,9 @@ def explanation(
     task: UUID, task_row: tuple[Any, ...], step_rows: Iterable[tuple[Any, ...]], lease: float
 ) -> TaskExplanation:
     """From the rows of `explain_task.sql` and `explain_steps.sql`; `lease` in seconds."""
-    namespace, queue, definition, served_by, anybody_alive = task_row
-    around = _Surroundings(namespace, queue, from_json(definition), served_by, anybody_alive, lease)
+    namespace, queue, definition, served_by, states, anybody_alive = task_row
+    template = from_json(definition)
+    around = _Surroundings(namespace, queue, template, served_by, states, anybody_alive, lease)
     rows = {row[0]: _Row(row[0], row[1], StepState(row[2]), *row[3:]) for row in step_rows}
     return TaskExplanation(
         uuid=task,
@@ -151,12 +156,24 @@ def _pending(row: _Row, rows: dict[int, _Row]) -> dict[str, Any]:
 
 def _enqueued(around: _Surroundings) -> dict[str, Any]:
     place = f"in queue {around.queue}, its position unknown"
-    if around.served_by:
-        return {
-            "reason": Reason.IN_QUEUE,
-            "message": f"{place}; served by {', '.join(around.served_by)}",
-        }
-    return {"reason": Reason.NOT_SERVED, "message": f"{place}; {_nobody(around)}"}
+    if not around.served_by:
+        return {"reason": Reason.NOT_SERVED, "message": f"{place}; {_nobody(around)}"}
+    if all(state in _IDLE for state in around.states):
+        reason = Reason.PAUSED if "paused" in around.states else Reason.DRAINING
+        idle = zip(around.served_by, around.states, strict=True)
+        said = ", ".join(f"supervisor {who} {_IDLE[state]}" for who, state in idle)
+        return {"reason": reason, "message": f"{place}; {reason}: {said}"}
+    return {
+        "reason": Reason.IN_QUEUE,
+        "message": f"{place}; served by {', '.join(around.served_by)}",
+    }
+
+
+_IDLE = {
+    "paused": "serves the namespace but is paused (tasker-mp resume)",
+    "draining": "serves the namespace but is about to leave (then: tasker-mp start)",
+}
+"""What is said of a supervisor that claims nothing."""
 
 
 def _nobody(around: _Surroundings) -> str:
@@ -197,6 +214,8 @@ def _failed(row: _Row, template: Template) -> dict[str, Any]:
     said = error.get("message", "no reason recorded")
     if error.get("error_code") == "QUARANTINED":
         return {"reason": Reason.QUARANTINED, "message": f"quarantined: {said}"}
+    if error.get("error_code") == "LIFECYCLE_LIMIT":
+        return {"reason": Reason.LIFECYCLE_LIMIT, "message": said}
     if not error.get("retryable"):
         return {"reason": Reason.PERMANENT_ERROR, "message": f"failed for good: {said}"}
     policy = next((s.retry for s in template.steps if s.name == row.name), None)

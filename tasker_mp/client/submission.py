@@ -60,6 +60,11 @@ def submit_parameters(
     }
 
 
+def all_keyed(submissions: Sequence[Submission]) -> bool:
+    """Whether each has an idempotency key: then a second submit finds what the first one made."""
+    return all(submission.idempotency_key is not None for submission in submissions)
+
+
 def _row(submission: Submission, catalog: Catalog, max_payload_bytes: int) -> _Row:
     template = catalog.find(submission.namespace, submission.name, submission.version)
     if submission.priority not in _PRIORITY_RANGE:

@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from tasker_mp.identity import step_uuid
 from tasker_mp.states import FINAL_TASK_STATES, ExecutionStatus, StepState, TaskState
+from tasker_mp.template.model import StalenessAction
 
 
 class Step(Struct, kw_only=True):
@@ -67,6 +69,31 @@ class TaskSummary(Struct, kw_only=True):
     @property
     def is_final(self) -> bool:
         return self.state in FINAL_TASK_STATES
+
+
+class ExceededLimit(Struct, kw_only=True):
+    """A limit of the template's `lifecycle` that a task has outlived, and what is done about it."""
+
+    limit: str
+    minutes: float
+    since: datetime
+    exceeded_by_seconds: float
+    action: StalenessAction
+
+
+class FailedStep(Struct, kw_only=True):
+    """A step in error; its `error_code` is QUARANTINED where it kept crashing its worker."""
+
+    step: str
+    message: str | None
+    error_code: str | None
+
+
+class DeadLetter(TaskSummary, kw_only=True):
+    """A task that needs somebody: its failed steps, and the limits that it has outlived."""
+
+    failed: list[FailedStep]
+    stale: list[ExceededLimit]
 
 
 class Task(TaskSummary, kw_only=True):
@@ -133,6 +160,16 @@ def task_results(row: tuple[Any, ...]) -> TaskResults:
 def task_summary(row: tuple[Any, ...]) -> TaskSummary:
     """From a row of `list_tasks.sql`."""
     return TaskSummary(**_summary_fields(row))
+
+
+def dead_letter(row: tuple[Any, ...]) -> DeadLetter:
+    """From a row of `list_dead_letters.sql`."""
+    *summary, stale, failed = row
+    return DeadLetter(
+        **_summary_fields(tuple(summary)),
+        failed=msgspec.convert(failed, list[FailedStep]),
+        stale=msgspec.convert(stale, list[ExceededLimit]),
+    )
 
 
 def task(row: tuple[Any, ...], step_rows: Iterable[tuple[Any, ...]]) -> Task:

@@ -60,6 +60,12 @@ class TemplatesConfig(Struct, frozen=True):
     path: Annotated[str, Meta(min_length=1)] = "config/tasks"
 
 
+class RetentionConfig(Struct, frozen=True):
+    """Days for which tasks that are complete, cancelled or resolved are kept; 0: for ever."""
+
+    finished_after_days: Annotated[float, Meta(ge=0, le=36600)] = 30.0
+
+
 class LoggingConfig(Struct, frozen=True):
     level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     format: Literal["console", "json"] = "console"
@@ -83,6 +89,7 @@ class Config(Struct, frozen=True):
     ring: RingConfig = RingConfig()
     steps: StepsConfig = StepsConfig()
     templates: TemplatesConfig = TemplatesConfig()
+    retention: RetentionConfig = RetentionConfig()
     logging: LoggingConfig = LoggingConfig()
     web: WebConfig = WebConfig()
 
@@ -98,6 +105,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "ring": RingConfig,
     "steps": StepsConfig,
     "templates": TemplatesConfig,
+    "retention": RetentionConfig,
     "logging": LoggingConfig,
     "web": WebConfig,
 }

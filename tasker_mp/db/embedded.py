@@ -70,6 +70,19 @@ class EmbeddedServer:
             self._place.stay_marker.touch(mode=0o600)
             return dsn
 
+    def revive(self) -> None:
+        """Starts the server that somebody uses and that has died under him; else does nothing.
+
+        Whoever left meanwhile wants none, and data that are gone are not made anew.
+        """
+        with self._start_lock():
+            if not self._in_use():
+                return
+            if not self._place.data.exists():
+                raise EmbeddedServerError(f"the data folder {self._place.data} is gone")
+            with _uninterrupted():
+                self._ensure_running()
+
     def stop(self, mode: str = "fast", *, force: bool = False) -> bool:
         """Takes back `start_and_stay`; stops the server now, and answers True, if nobody uses it.
 

@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from tasker_mp.errors import EngineError
 
-# The newest function that our SQL calls: an older PGMQ pops one message at a time.
+# Tells a PGMQ of 1.7 or newer, which is what this has been tried with.
 _REQUIRED = "pgmq.pop(text, integer)"
 
 

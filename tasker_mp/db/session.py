@@ -1,22 +1,20 @@
 """A connection that comes back: runs the supervisor's queries, reconnecting with backoff."""
 
 import asyncio
-import random
+import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import psycopg
 import structlog
 from psycopg import AsyncConnection
 
+from tasker_mp.db.patience import Patience
 from tasker_mp.db.store import Store
 from tasker_mp.errors import UnreachableError
 
 log = structlog.get_logger("tasker_mp.database")
-
-_FIRST_DELAY = 0.05
-_LONGEST_DELAY = 2.0
 
 REFUSALS = (
     psycopg.DataError,
@@ -36,6 +34,13 @@ T = TypeVar("T")
 Connect = Callable[[], Awaitable[AsyncConnection[Any]]]
 
 
+class Trouble(NamedTuple):
+    """Since when (monotonic seconds) nothing has succeeded, and the latest error."""
+
+    since: float
+    error: str
+
+
 class Session:
     """One lane to the database. Every operation that it runs may be run again after a failure.
 
@@ -50,6 +55,7 @@ class Session:
         self._opening = asyncio.Lock()
         self.reconnected = False
         self.busy = False
+        self.trouble: Trouble | None = None
 
     @property
     def connected(self) -> bool:
@@ -67,20 +73,22 @@ class Session:
 
         What is wrong with the data is raised: `REFUSALS`.
         """
-        delay = _FIRST_DELAY
+        patience = Patience()
         while True:
             store = await self._live_store()
             self.busy = True
             try:
-                return await operation(store)
+                value = await operation(store)
             except REFUSALS:
+                self.trouble = None
                 raise
             except _CONFLICTS as error:
                 log.warning("transaction retried", sqlstate=error.sqlstate)
             except psycopg.OperationalError as error:
-                log.warning("database trouble", error=str(error).strip(), retry_in=delay)
-                await asyncio.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311
-                delay = min(delay * 2, _LONGEST_DELAY)
+                await self._wait("database trouble", error, patience)
+            else:
+                self.trouble = None
+                return value
             finally:
                 self.busy = False
 
@@ -92,17 +100,21 @@ class Session:
         return self._store
 
     async def _reopen(self) -> None:
-        delay = _FIRST_DELAY
+        patience = Patience()
         while True:
             try:
                 await self.open()
             except (UnreachableError, psycopg.OperationalError) as error:
-                log.warning("database unreachable", error=str(error).strip(), retry_in=delay)
-                await asyncio.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311
-                delay = min(delay * 2, _LONGEST_DELAY)
+                await self._wait("database unreachable", error, patience)
             else:
                 self.reconnected = True
                 return
+
+    async def _wait(self, event: str, error: Exception, patience: Patience) -> None:
+        text, delay = str(error).strip(), patience.delay()
+        self.trouble = Trouble(self.trouble.since if self.trouble else time.monotonic(), text)
+        log.warning(event, error=text, retry_in=round(delay, 3))
+        await asyncio.sleep(delay)
 
     async def close(self) -> None:
         if self._store is not None:

@@ -8,6 +8,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.types.string import ByteaBinaryLoader
 
+from tasker_mp.db.prune import FINISHED, Pruned, prune_parameters
 from tasker_mp.db.queries import query
 from tasker_mp.inflight import Settled
 
@@ -28,6 +29,16 @@ class ClaimedStep(NamedTuple):
     correlation_id: bytes | None
     context: bytes
     dependencies: bytes
+
+
+class WaitingQueue(NamedTuple):
+    """A queue with messages: the age of the oldest visible one in seconds, None where all are
+    invisible; whether any live supervisor serves the namespace."""
+
+    queue: str
+    namespace: str
+    seconds: float | None
+    served: bool
 
 
 class Finished(NamedTuple):
@@ -87,6 +98,19 @@ class Store:
         )
         return [ClaimedStep(*row) for row in rows]
 
+    async def claim_bare(self, queues: Sequence[str]) -> list[ClaimedStep]:
+        """One step at most, without its context and dependencies."""
+        rows = await self._rows("claim_bare", owner=self.owner, queues=list(queues))
+        return [ClaimedStep(*row) for row in rows]
+
+    async def hydrate_step(self, step: ClaimedStep) -> ClaimedStep:
+        """A claimed step with its context and dependencies."""
+        task = UUID(bytes=step.task)
+        rows = await self._rows(
+            "hydrate_step", task=task, step_no=step.step_no, claim=step.claim_id
+        )
+        return ClaimedStep(*rows[0])
+
     async def finish_steps(
         self, batch: Sequence[Settled], capacity: int, released: Sequence[int]
     ) -> Finished:
@@ -130,10 +154,22 @@ class Store:
         )
         return recovered
 
-    async def heartbeat(self, lease: float) -> int:
+    async def heartbeat(self, lease: float, state: str = "running") -> int:
         """How many steps of other, dead supervisors were recovered; `lease` in seconds."""
-        recovered: int = await self._value("heartbeat", supervisor=self.owner, lease=lease)
+        recovered: int = await self._value(
+            "heartbeat", supervisor=self.owner, lease=lease, state=state
+        )
         return recovered
+
+    async def enforce_lifecycles(self, limit: int) -> tuple[int, int, int]:
+        """How many tasks were looked at, failed, and newly made dead letters."""
+        looked, failed, dead = (await self._rows("enforce_lifecycles", limit=limit))[0]
+        return looked, failed, dead
+
+    async def prune_tasks(self, after: bytes | None, seconds: float) -> tuple[bytes | None, Pruned]:
+        """What to go on behind, None at the end; and what of the finished tasks is gone."""
+        row = (await self._rows("prune_tasks", **prune_parameters(after, seconds, FINISHED)))[0]
+        return row[0], Pruned(*row[1:])
 
     async def recover_owner(self) -> int:
         """Give back all that this supervisor still holds, and leave."""
@@ -158,6 +194,10 @@ class Store:
         """Messages waiting, and the oldest one's age in milliseconds."""
         rows = await self._rows("queue_depth", queues=list(queues))
         return rows[0][0], rows[0][1]
+
+    async def waiting_queues(self, lease: float) -> list[WaitingQueue]:
+        """`lease` in seconds, as for `heartbeat`."""
+        return [WaitingQueue(*row) for row in await self._rows("waiting_queues", lease=lease)]
 
 
 def _finished(rows: list[tuple[Any, ...]]) -> Finished:

@@ -56,6 +56,13 @@ class Dispatcher:
                 self.backlog.append(entry)
         return refused
 
+    def refuse(self, step: ClaimedStep, error: StepError) -> Settled:
+        """The fate of a claimed step whose event cannot even be made."""
+        entry = self._entry(step, time.monotonic())
+        self._inflight.add(entry)
+        self._inflight.settle(entry.event_id)
+        return settle_failure(entry, error, 0.0)
+
     def _entry(self, step: ClaimedStep, now: float) -> Entry:
         spec = self._specs.get(step.template_id, step.name)
         event = StepEvent(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -10,9 +11,11 @@ from typing import Any, NamedTuple
 import psutil
 import structlog
 
+from tasker_mp import process
 from tasker_mp.engine.nursery import Nursery
 from tasker_mp.engine.watchdog import TICK, Overdue, Watchdog
 from tasker_mp.engine.worker_process import Condemned, WorkerProcess
+from tasker_mp.engine.zygote_process import exit_reason
 from tasker_mp.errors import EngineError, TransportError
 from tasker_mp.inflight import Entry
 from tasker_mp.transport.interface import Record
@@ -24,6 +27,7 @@ _YOUNG_DEATHS_LIMIT = 5
 _KILL_LIMIT = 5.0
 _STACK_SECONDS = 0.03
 _READY_CHECK = 0.002
+_KILLED = exit_reason(-signal.SIGKILL)
 
 
 class Death(NamedTuple):
@@ -78,6 +82,7 @@ class Fleet:
         self._watchdog = Watchdog(limits.timeout)
         self._stopping = False
         self._failure: Exception | None = None
+        self._oom_kills = process.oom_kills()
         self._buried = asyncio.Event()
         self.workers: dict[int, WorkerProcess] = {}
         self.restarts: dict[int, int] = {}
@@ -97,7 +102,7 @@ class Fleet:
     async def start(self) -> None:
         """The zygote, then all workers; `EngineError` with the reason where they cannot be had."""
         for index in range(self.count):
-            self._adopt(await self._nursery.fork(index, self._limits.depth))
+            self._adopt(await self._nursery.fork_again(index, self._limits.depth))
         while not self._all_ready():
             if self._failure is not None:
                 raise self._failure
@@ -155,7 +160,7 @@ class Fleet:
         """In this order: reap, one final drain (what it published before it died counts), and only
         then blame. What its handlers forked dies with it, before another attempt begins."""
         worker.kill()
-        reason = worker.reap()
+        reason = self._explained(worker.reap())
         records = _last_words(worker)
         started, unstarted = worker.split_outstanding()
         self._young_deaths = 0 if worker.page.ready else self._young_deaths + 1
@@ -165,6 +170,13 @@ class Fleet:
         death = Death(worker, reason, records, started, unstarted, worker.condemned, worker.stack())
         worker.close()
         return death
+
+    def _explained(self, reason: str) -> str:
+        """What the kernel counts may be another process's death, but hardly at the same moment."""
+        before, self._oom_kills = self._oom_kills, process.oom_kills()
+        if reason == _KILLED and self._oom_kills > before:
+            return f"{reason} by the kernel: out of memory"
+        return reason
 
     def _on_zygote_death(self) -> None:
         if not self._stopping:
@@ -189,16 +201,19 @@ class Fleet:
         """Enforce deadlines, and let nothing wait behind a slow step; for ever."""
         while True:
             await asyncio.sleep(TICK)
-            if any(worker.request_fill or worker.stuck for worker in self.workers.values()):
+            if any(w.request_fill or w.stuck or w.exiting for w in self.workers.values()):
                 self._look(time.monotonic())
 
     def _look(self, now: float) -> None:
         workers = list(self.workers.values())
+        stuck = [worker for worker in workers if worker.stuck]
         for overdue in self._watchdog.look(workers, now):
             self._condemn(overdue)
         for worker in workers:
             if worker.stuck and (entries := worker.revoke()):
                 self._listener.on_revoked(entries)
+        if not all(worker.stuck for worker in stuck):
+            self._listener.on_room()  # one that has skipped all it was sent says so by nothing else
 
     def _condemn(self, overdue: Overdue) -> None:
         """Have the worker write its stack, and kill it a moment later."""

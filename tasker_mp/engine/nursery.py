@@ -58,7 +58,7 @@ class Nursery:
             return WorkerProcess(index, self._epoch, forked.pid, wiring, depth)
 
     async def fork_again(self, index: int, depth: int) -> WorkerProcess:
-        """As `fork`, for a worker that is replaced: a dead zygote is replaced as well."""
+        """As `fork`, and a zygote that dies over it is replaced."""
         return await _persistently(lambda: self.fork(index, depth))
 
     async def revive(self) -> None:

@@ -12,23 +12,28 @@ here pass them on.
 import asyncio
 import random
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import structlog
 
 from tasker_mp.config import Config
-from tasker_mp.db.session import Session
-from tasker_mp.db.store import ClaimedStep
+from tasker_mp.db.session import REFUSALS, Session, Trouble
+from tasker_mp.db.store import ClaimedStep, Store
 from tasker_mp.engine.collector import Collector
 from tasker_mp.engine.dispatcher import Dispatcher
 from tasker_mp.engine.fleet import Death, Fleet
 from tasker_mp.engine.lane import Lane
+from tasker_mp.engine.portion import Portion
 from tasker_mp.engine.queues import QueueOrder
 from tasker_mp.engine.retry_clock import RetryClock
 from tasker_mp.engine.specs import SpecCache
 from tasker_mp.engine.statistics import Statistics
 from tasker_mp.inflight import Entry, InflightTable, Settled
+from tasker_mp.messages import StepError
+from tasker_mp.result import ErrorType
 from tasker_mp.settle import settle_crash, settle_timeout
 from tasker_mp.states import StepState
 from tasker_mp.transport.interface import Record
@@ -36,6 +41,9 @@ from tasker_mp.transport.interface import Record
 log = structlog.get_logger("tasker_mp.pipeline")
 
 _BATCH_LIMIT = 1000
+
+_UNREADABLE = (*REFUSALS, psycopg.errors.InternalError_)
+"""What a claim ends with whose answer is too large ("invalid memory alloc request" has no code)."""
 
 
 class Pipeline:
@@ -50,30 +58,42 @@ class Pipeline:
         retries: RetryClock,
     ) -> None:
         self.open = False
-        self.namespaces = namespaces
         self.statistics = Statistics()
         self.inflight = InflightTable()
         self.queues = QueueOrder(namespaces)
         self.fleet: Fleet | None = None
+        self._reserved = 0
+        self._portion = Portion()
         self._max_in_flight = config.worker.max_in_flight
         self._crash_limit = config.steps.crash_limit
         self._claims = claims
         self._lanes = [Lane(session) for session in lanes]
+        self._idle: list[asyncio.Event] = []
+        self._woken = False
         self._retries = retries
         self._specs = SpecCache()
         self._collector = Collector(self.inflight, self.statistics)
         self._dispatcher = Dispatcher(self.inflight, self._specs, config.ring.max_payload_bytes)
         self._claim_wanted = asyncio.Event()
-        self._settled = asyncio.Event()
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """What must run, side by side, for steps to flow."""
         return [self._claim_loop(), *(self._commit_loop(lane) for lane in self._lanes)]
 
-    def note_work(self, *namespaces: str) -> None:
-        """These may have steps in their queues; names that are not served are passed over."""
-        self.queues.mark_wet(*(name for name in namespaces if name in self.namespaces))
+    def note_work(self, *queues: str) -> None:
+        """These queues may have steps; any of them where none is named."""
+        self.queues.mark_wet(queues or self.queues.all)
         self._claim_wanted.set()
+
+    @property
+    def claim_trouble(self) -> Trouble | None:
+        """Why the database lets nothing be claimed."""
+        return self._claims.trouble
+
+    def unsent_seconds(self, now: float) -> float:
+        """How long the first of the claimed steps has waited for a worker; 0 where none waits."""
+        backlog = self._dispatcher.backlog
+        return now - backlog[0].claimed_at if backlog else 0.0
 
     def withdraw(self) -> list[tuple[bytes, int]]:
         """Let go of what no worker has yet, for the caller to give back: (task, step number)."""
@@ -93,20 +113,58 @@ class Pipeline:
                 await self._claim()
 
     async def _claim(self) -> None:
-        namespaces = self.queues.take_wet()
-        if not namespaces:
+        queues = self.queues.take_wet()
+        if not queues:
             return
-        room = self._room()
-        queues = self.queues.in_order(namespaces)
-        claimed = await self._claims.run(lambda s: s.claim_steps(queues, room))
-        if len(claimed) >= room:
-            self.note_work(*namespaces)
-        self.statistics.claimed += len(claimed)
-        await self._accept(claimed, self._claims)
+        asked = self._portion.of(self._room())
+        with self._reserving(asked):
+            claimed = await self._claim_steps(queues, asked)
+            if claimed is None or len(claimed) >= asked:
+                self.note_work(*queues)
+            self.statistics.claimed += len(claimed or ())
+            await self._accept(claimed or [], self._claims)
         await self._adopt_after_loss(self._claims)
 
+    async def _claim_steps(self, queues: list[str], asked: int) -> list[ClaimedStep] | None:
+        """What is claimed; None where to go on is only possible in another way."""
+
+        async def claim(store: Store) -> list[ClaimedStep] | None:
+            # The answer that was lost may have filled all the room: first see what it was.
+            return None if self._claims.reconnected else await store.claim_steps(queues, asked)
+
+        try:
+            claimed = await self._claims.run(claim)
+        except _UNREADABLE as error:
+            log.warning("claim refused by the database", steps=asked, error=str(error).strip())
+            self._portion.refused(asked)
+            return None if asked > 1 else await self._claim_unreadable(queues)
+        self._portion.note(claimed or [])
+        return claimed
+
+    async def _claim_unreadable(self, queues: list[str]) -> list[ClaimedStep]:
+        """Claim the first step without its input. Where that can be had after all, so is the step;
+        else it fails for good."""
+        claimed = await self._claims.run(lambda s: s.claim_bare(queues))
+        await self._learn_templates(claimed, self._claims)
+        for step in claimed:
+            try:
+                return [await self._claims.run(lambda s: s.hydrate_step(step))]  # noqa: B023
+            except _UNREADABLE as error:
+                log.error("input refused by the database", step=step.name, error=str(error).strip())
+                self._settle(self._dispatcher.refuse(step, _unreadable(error)))
+        return []
+
     def _room(self) -> int:
-        return self._max_in_flight - self.inflight.held
+        return max(0, self._max_in_flight - self.inflight.held - self._reserved)
+
+    @contextmanager
+    def _reserving(self, places: int) -> Iterator[None]:
+        """Keep them free for what a statement under way may bring."""
+        self._reserved += places
+        try:
+            yield
+        finally:
+            self._reserved -= places
 
     # -- dispatch -----------------------------------------------------------------------------
 
@@ -114,12 +172,15 @@ class Pipeline:
         """Hand claimed steps to the dispatcher, and on to the workers."""
         if not claimed:
             return
-        for template_id in {step.template_id for step in claimed} - self._specs.known():
-            definition = await session.run(lambda s: s.get_template(template_id))  # noqa: B023
-            self._specs.add(template_id, definition)
+        await self._learn_templates(claimed, session)
         for refused in self._dispatcher.accept(claimed):
             self._settle(refused)
         self.dispatch()
+
+    async def _learn_templates(self, claimed: list[ClaimedStep], session: Session) -> None:
+        for template_id in {step.template_id for step in claimed} - self._specs.known():
+            definition = await session.run(lambda s: s.get_template(template_id))  # noqa: B023
+            self._specs.add(template_id, definition)
 
     async def _adopt_after_loss(self, session: Session) -> None:
         """After a lost connection: take over what the database says is ours and we never heard."""
@@ -140,7 +201,7 @@ class Pipeline:
     def on_results(self, records: list[Record]) -> None:
         """Results that a worker has published."""
         if self._collector.collect(records):
-            self._settled.set()
+            self._wake_lane()
         self.dispatch()
 
     def on_death(self, death: Death) -> None:
@@ -170,36 +231,63 @@ class Pipeline:
             self.statistics.timed_out += 1
             return settle_timeout(entry, death.condemned, death.stack, random.uniform(-1, 1))  # noqa: S311
         self.statistics.crashed += 1
-        settled = settle_crash(entry, death.worker.pid, death.reason, self._crash_limit)
+        worker, limit = death.worker, self._crash_limit
+        settled = settle_crash(entry, worker.pid, death.reason, limit, worker.peak_rss_bytes)
         self.statistics.quarantined += entry.crashes + 1 >= self._crash_limit
         return settled
 
     def _settle(self, settled: Settled) -> None:
         self._collector.add(settled)
-        self._settled.set()
+        self._wake_lane()
 
     # -- commit -------------------------------------------------------------------------------
 
     async def _commit_loop(self, lane: Lane) -> None:
         """Commit whatever has settled; batches form by themselves while a commit is under way."""
         while True:
-            await self._settled.wait()
-            batch = self._collector.take(_BATCH_LIMIT)
-            if not len(self._collector):
-                self._settled.clear()
-            if batch:
+            if batch := self._collector.take(_BATCH_LIMIT):
+                if len(self._collector):
+                    self._wake_lane()
                 await self._commit(lane, batch)
+            else:
+                await self._rest()
+
+    def _wake_lane(self) -> None:
+        """Have one idle lane look: the last that worked, whose backend has its caches warm."""
+        if self._idle and not self._woken:
+            self._woken = True
+            self._idle.pop().set()
+
+    async def _rest(self) -> None:
+        """Until something has settled."""
+        wake_up = asyncio.Event()
+        self._idle.append(wake_up)
+        await wake_up.wait()
+        self._woken = False
 
     async def _commit(self, lane: Lane, batch: list[Settled]) -> None:
         started = time.monotonic()
-        room = self._room() + len(batch) if self.open else 0
-        finished = await lane.commit(batch, max(0, room))
-        lane.release(self.inflight.release(settled.entry for settled in batch))
-        self._retries.note(x.delay for x in batch if x.state == StepState.WAITING_FOR_RETRY)
-        self.statistics.committed(len(batch), finished, time.monotonic() - started)
-        if finished.stale:
-            log.warning("stale results refused", events=[e.hex() for e in finished.stale[:5]])
-        await self._accept(finished.continued, lane.session)
+        # Children may have the places of what is committed, and some more: the others claim, too.
+        extra = self._room() // 4
+        room = self._portion.of(len(batch) + extra) if self.open else 0
+        with self._reserving(extra):
+            finished = await lane.commit(batch, room)
+            lane.release(self.inflight.release(settled.entry for settled in batch))
+            self._retries.note(x.delay for x in batch if x.state == StepState.WAITING_FOR_RETRY)
+            self.statistics.committed(len(batch), finished, time.monotonic() - started)
+            if finished.stale:
+                log.warning("stale results refused", events=[e.hex() for e in finished.stale[:5]])
+            self._portion.note(finished.continued)
+            await self._accept(finished.continued, lane.session)
         await self._adopt_after_loss(lane.session)
         if self.queues.wet:
             self._claim_wanted.set()
+
+
+def _unreadable(error: psycopg.Error) -> StepError:
+    return StepError(
+        message=f"the database cannot give the step's input: {str(error).splitlines()[0]}",
+        error_type=ErrorType.PERMANENT_ERROR,
+        error_code=error.sqlstate,
+        retryable=False,
+    )

@@ -6,34 +6,37 @@ _PRIORITY_SUFFIXES = ("_high", "", "_low")
 
 
 class QueueOrder:
-    """Namespaces that may have work ("wet"), and a turn that moves on with every claim."""
+    """Queues that may have work ("wet"), and a turn that moves on with every claim."""
 
     def __init__(self, namespaces: Iterable[str]) -> None:
-        self.namespaces = list(namespaces)
+        self._names = list(namespaces)
+        self.all = [
+            f"worker_{namespace}_queue{suffix}"
+            for suffix in _PRIORITY_SUFFIXES
+            for namespace in self._names
+        ]
+        self._known = set(self.all)
         self.wet: set[str] = set()
         self._turn = 0
 
-    def mark_wet(self, *namespaces: str) -> None:
-        self.wet.update(namespaces)
+    def mark_wet(self, queues: Iterable[str]) -> None:
+        """These may have work; those that are not served here are passed over."""
+        self.wet.update(self._known.intersection(queues))
 
     def take_wet(self) -> list[str]:
-        """The wet namespaces in turn, dry from now on unless somebody says otherwise."""
-        taken = [name for name in self._in_turn() if name in self.wet]
+        """The wet queues, dry from now on unless somebody says otherwise: all of high priority,
+        then the ordinary, then the low; in each of these the namespaces in turn."""
+        count = len(self._names)
+        taken = [
+            queue
+            for start in range(0, len(self.all), count or 1)
+            for queue in self._in_turn(self.all[start : start + count])
+            if queue in self.wet
+        ]
         self.wet.clear()
         self._turn += 1
         return taken
 
-    def in_order(self, namespaces: Iterable[str]) -> list[str]:
-        """The queues of `namespaces`: all of high priority, then the ordinary, then the low."""
-        names = list(namespaces)
-        return [
-            f"worker_{namespace}_queue{suffix}"
-            for suffix in _PRIORITY_SUFFIXES
-            for namespace in names
-        ]
-
-    def _in_turn(self) -> list[str]:
-        if not self.namespaces:
-            return []
-        start = self._turn % len(self.namespaces)
-        return self.namespaces[start:] + self.namespaces[:start]
+    def _in_turn(self, queues: list[str]) -> list[str]:
+        start = self._turn % len(queues)
+        return queues[start:] + queues[:start]

@@ -1,5 +1,6 @@
 """What `tasker-mp status` tells about a running supervisor."""
 
+import asyncio
 import os
 import time
 from datetime import UTC, datetime
@@ -12,13 +13,15 @@ from tasker_mp.engine.worker_process import WorkerProcess
 if TYPE_CHECKING:
     from tasker_mp.engine.supervisor import Supervisor
 
-_STARVED_MS = 5000
+_DEPTH_LIMIT = 1.0
+"""Seconds that a status waits for a database in trouble."""
 
 
 async def status(supervisor: "Supervisor") -> dict[str, Any]:
     """The document of `status --json`; durations in the units of their names."""
     pending, oldest_ms = await _queues(supervisor)
     stats = supervisor.pipeline.statistics
+    starvation = supervisor.starvation.reason
     return {
         "running": True,
         "environment": supervisor.config.environment,
@@ -39,9 +42,8 @@ async def status(supervisor: "Supervisor") -> dict[str, Any]:
         "in_flight": supervisor.pipeline.inflight.held,
         "pending_count": pending,
         "oldest_pending_age_ms": oldest_ms,
-        "starvation_detected": bool(
-            oldest_ms and oldest_ms > _STARVED_MS and not supervisor.pipeline.inflight.held
-        ),
+        "starvation_detected": starvation is not None,
+        "starvation_reason": starvation and starvation.sentence,
         "stats": stats.counters(),
         "rates": {
             "steps_per_second": round(stats.steps.per_second(), 1),
@@ -54,10 +56,16 @@ async def status(supervisor: "Supervisor") -> dict[str, Any]:
 
 async def _queues(supervisor: "Supervisor") -> tuple[int | None, int | None]:
     """Messages waiting and the oldest one's age; unknown while the database is away."""
-    if not supervisor.housekeeping.connected:
+    session = supervisor.housekeeping
+    if session.trouble is not None or not session.connected:
         return None, None
-    queues = supervisor.pipeline.queues.in_order(supervisor.namespaces)
-    return await supervisor.housekeeping.run(lambda s: s.queue_depth(queues))
+    queues = supervisor.pipeline.queues.all
+    asked = asyncio.create_task(session.run(lambda s: s.queue_depth(queues)))
+    done, _ = await asyncio.wait((asked,), timeout=_DEPTH_LIMIT)
+    if done:
+        return asked.result()
+    asked.cancel()  # and not waited for, either
+    return None, None
 
 
 def _worker(supervisor: "Supervisor", index: int) -> dict[str, Any]:
@@ -65,7 +73,7 @@ def _worker(supervisor: "Supervisor", index: int) -> dict[str, Any]:
     row: dict[str, Any] = {
         "index": index,
         "pid": worker.pid if worker else None,
-        "state": _state(worker),
+        "state": worker_state(worker),
         "handler": None,
         "step": None,
         "busy_ms": None,
@@ -84,7 +92,7 @@ def _worker(supervisor: "Supervisor", index: int) -> dict[str, Any]:
     return row
 
 
-def _state(worker: WorkerProcess | None) -> str:
+def worker_state(worker: WorkerProcess | None) -> str:
     if worker is None:
         return "dead"
     if not worker.page.ready:

@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,14 +16,18 @@ import structlog
 from tasker_mp import process
 from tasker_mp.config import Config
 from tasker_mp.control import Command
-from tasker_mp.db.connect import connect_async
+from tasker_mp.db.connect import EMBEDDED, connect_async
+from tasker_mp.db.reviver import Reviver
 from tasker_mp.db.session import Session
 from tasker_mp.engine.announcements import Announcements
 from tasker_mp.engine.control import ControlServer
 from tasker_mp.engine.fleet import Fleet, Limits, Listener
+from tasker_mp.engine.lifecycle_clock import LifecycleClock
 from tasker_mp.engine.pipeline import Pipeline
+from tasker_mp.engine.retention_clock import RetentionClock
 from tasker_mp.engine.retry_clock import RetryClock
 from tasker_mp.engine.runtime import RuntimeDirectory
+from tasker_mp.engine.starvation_watch import StarvationWatch
 from tasker_mp.engine.status import status
 from tasker_mp.errors import EngineError
 from tasker_mp.template.model import Template
@@ -80,11 +85,13 @@ class Supervisor:
                 on_failure=self._fail,
             ),
         )
-        self.announcements = Announcements(dsn)
+        self.starvation = StarvationWatch(self)
+        self.announcements = Announcements(dsn, self.uuid)
         self._runtime = runtime
         self._control = ControlServer(runtime.control_socket, self._command)
         self._stopping = asyncio.Event()
         self._stop_now = asyncio.Event()
+        self._state_changed = asyncio.Event()
         self._failure: BaseException | None = None
         self._holds_lock = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -153,8 +160,13 @@ class Supervisor:
         loops = self.pipeline.loops()
         loops += [self._retries.run(), self.fleet.watch()]
         loops += [self._lease_loop(), self._poll_loop(), self._child_loop()]
+        loops += [LifecycleClock(self.housekeeping).run(), self.starvation.run()]
+        retention = self.config.retention.finished_after_days
+        loops.append(RetentionClock(self.housekeeping, retention).run())
         if self.config.worker.mode != "polling":
             loops.append(self.announcements.follow(self.pipeline.note_work, self._poll))
+        if self.config.database.url == EMBEDDED:
+            loops.append(Reviver(self.config.root).watch())
         for loop in loops:
             self._tasks.append(asyncio.create_task(self._guarded(loop)))
 
@@ -176,13 +188,15 @@ class Supervisor:
     # -- serve --------------------------------------------------------------------------------
 
     async def _lease_loop(self) -> None:
-        """Keep the lease, and recover the steps of supervisors that lost theirs."""
+        """Keep the lease, say at once what this one does, and recover the steps of the dead."""
         lease = self.config.steps.lease
         while True:
-            recovered = await self.housekeeping.run(lambda s: s.heartbeat(lease))
+            self._state_changed.clear()
+            recovered = await self.housekeeping.run(lambda s: s.heartbeat(lease, self.state))
             if recovered:
                 log.warning("recovered steps of a dead supervisor", steps=recovered)
-            await asyncio.sleep(lease / 3)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._state_changed.wait(), lease / 3)
 
     async def _poll_loop(self) -> None:
         """Look into every queue now and then, as the mode wants it."""
@@ -201,14 +215,18 @@ class Supervisor:
             self.fleet.check_sizes()
 
     def _poll(self) -> None:
-        self.pipeline.note_work(*self.namespaces)
+        self.pipeline.note_work()
 
     def _resume(self) -> None:
-        self.state, self.pipeline.open = "running", True
+        self._enter("running", claims=True)
         self._poll()
 
     def _pause(self) -> None:
-        self.state, self.pipeline.open = "paused", False
+        self._enter("paused", claims=False)
+
+    def _enter(self, state: str, *, claims: bool) -> None:
+        self.state, self.pipeline.open = state, claims
+        self._state_changed.set()
 
     async def _command(self, command: Command) -> dict[str, Any]:
         """Answer the control socket."""
@@ -232,7 +250,7 @@ class Supervisor:
 
     async def _drain(self) -> None:
         """Give back what no worker has, let the workers finish the rest, commit it."""
-        self.state, self.pipeline.open = "draining", False
+        self._enter("draining", claims=False)
         log.info("draining", in_flight=self.pipeline.inflight.held)
         draining = asyncio.create_task(self._settle_all())
         told_to_stop = asyncio.create_task(self._stop_now.wait())
@@ -287,7 +305,7 @@ class Supervisor:
     def _session(self, *, synchronous_commit: bool = True) -> Session:
         timeout = self.config.database.statement_timeout
         return Session(
-            lambda: connect_async(self._dsn, statement_timeout=timeout),
+            lambda: connect_async(self._dsn, statement_timeout=timeout, owner=self.uuid),
             self.uuid,
             synchronous_commit=synchronous_commit,
         )

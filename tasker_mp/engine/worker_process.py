@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 
 import psutil
 from msgspec import Struct
@@ -64,6 +65,8 @@ class WorkerProcess:
         self.processed = 0
         self.exiting = False
         self.stuck = False
+        self.peak_rss_bytes = 0
+        """The most memory that it ever had, once it is reaped."""
         self.lacks_room = False
         """Whether an event did not fit in its ring: its next credit is to be waited for."""
         self._refusals = 0
@@ -156,9 +159,10 @@ class WorkerProcess:
         return next((e for e in self._sent.values() if e.number == number), None)
 
     def behind(self) -> tuple[int, int] | None:
-        """How far it has come, where it has events to come to and runs none; else None."""
+        """How far it has come, where it runs nothing and has something to do: events to come to,
+        results to publish, or its leave to take; else None."""
         reached = self.page.reached
-        if self._has_unstarted() or reached < self.page.revoked:
+        if self._sent or self.exiting or reached < self.page.revoked:
             return reached, self.page.finished
         return None
 
@@ -179,14 +183,20 @@ class WorkerProcess:
         return entries
 
     def split_outstanding(self) -> tuple[list[Entry], list[Entry]]:
-        """What has no result, after the final drain: (running at its death, all others), in order.
+        """What has no result, after the final drain: (the one to blame, all others), in order.
 
-        Steps that had ended before it started, but whose results were not published yet, are among
-        the others: they did not bring the worker down.
+        That is the one running at its death. But where the page calls a step finished and no good
+        result of it came, the worker was broken by then, and the first such step is to blame: sent
+        elsewhere uncharged, it would break one worker after the other.
+
+        Steps that had ended, but whose results were not published yet, are among the others: they
+        did not bring the worker down.
         """
-        running = self.running()
-        others = [entry for entry in self._sent.values() if entry is not running]
-        return ([running] if running else []), others
+        finished = self.page.finished
+        lost = next((entry for entry in self._sent.values() if entry.number <= finished), None)
+        blamed = lost or self.running()
+        others = [entry for entry in self._sent.values() if entry is not blamed]
+        return ([blamed] if blamed else []), others
 
     # -- death --------------------------------------------------------------------------------
 
@@ -228,11 +238,10 @@ class WorkerProcess:
             self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to the worker's process group: the worker and what its handler forked."""
-        try:
+        """SIGKILL to the worker and its process group: what its handler forked."""
+        with suppress(ProcessLookupError):  # it has not made its group yet
             os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:  # it has not made its group yet
-            self._signal(signal.SIGKILL)
+        self._signal(signal.SIGKILL)  # a handler may have left the group
 
     def _signal(self, signum: signal.Signals) -> None:
         try:
@@ -242,11 +251,9 @@ class WorkerProcess:
 
     def reap(self) -> str:
         """Collect the exit status of the dead worker; how it ended, in words."""
-        status = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
-        if status is None:
-            return "not dead"
-        killed = status.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
-        return exit_reason(-status.si_status if killed else status.si_status)
+        _, status, usage = os.wait4(self.pid, 0)  # a zombie's pid is nobody else's
+        self.peak_rss_bytes = usage.ru_maxrss << 10
+        return exit_reason(os.waitstatus_to_exitcode(status))
 
     def close(self) -> None:
         os.close(self.pidfd)

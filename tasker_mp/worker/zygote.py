@@ -40,6 +40,10 @@ _MAX_FDS = 32
 _OWNER_LIMIT = 2.0
 
 
+class _UnwatchedError(EngineError):
+    """This worker is nobody's: nothing that it could do would be seen."""
+
+
 def main() -> None:
     """Load the handlers, say so, and fork until the supervisor hangs up."""
     text = sys.stdin.buffer.read()
@@ -121,7 +125,10 @@ def _fork_worker(
         os.write(writer, str(grandchild).encode())
         os._exit(0)
     os.close(writer)
-    pid = int(os.read(reader, 32))
+    told = os.read(reader, 32)
+    if not told:
+        sys.exit("the process that was to fork a worker has died")
+    pid = int(told)
     os.close(reader)
     os.waitpid(child, 0)
     return pid
@@ -145,6 +152,8 @@ def _become_worker(
         faulthandler.register(STACK_SIGNAL, file=fds[-1], all_threads=True)
         _worker(request, fds, settings, registry).run()
         status = 0
+    except _UnwatchedError as error:
+        logging.getLogger("tasker_mp.worker").warning("worker %d leaves: %s", request.index, error)
     except BaseException:
         logging.getLogger("tasker_mp.worker").exception("worker %d failed", request.index)
     finally:
@@ -168,7 +177,7 @@ def _await_owner(page: WorkerPage) -> None:
     limit = time.monotonic() + _OWNER_LIMIT
     while not page.adopted:
         if time.monotonic() > limit:
-            raise EngineError("nobody watches this worker: the zygote died while it forked it")
+            raise _UnwatchedError("nobody watches it: its zygote died before it could tell of it")
         time.sleep(0.0002)
 
 

@@ -9,7 +9,7 @@ from stepping import context_of, metadata_of, run, run_async, value_of
 
 from tasker_mp import StepHandler, StepHandlerResult, errors
 from tasker_mp.handler import invoke
-from tasker_mp.messages import NULL, encode
+from tasker_mp.messages import NULL, encode, encode_result
 
 
 class Returning(StepHandler):
@@ -242,6 +242,17 @@ def test_a_result_that_json_cannot_carry_fails_for_good_and_says_why(value, reas
     assert (error.error_type, error.retryable) == ("permanent_error", False)
     assert error.error_code == "INVALID_RESULT"
     assert reason in error.message
+
+
+def test_memory_that_lacks_for_a_result_is_no_fault_of_the_result(monkeypatch):
+    def lacks(value):
+        if value == {"large": True}:
+            raise MemoryError
+        return encode_result(value)
+
+    monkeypatch.setattr("tasker_mp.outcome.encode_result", lacks)
+    error = run(Returning({"large": True})).error
+    assert (error.message, error.retryable) == ("MemoryError", True)
 
 
 def test_a_result_that_contains_itself_fails_its_own_step():

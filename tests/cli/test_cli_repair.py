@@ -215,3 +215,45 @@ def test_quarantined_tasks_are_listed(served: Project) -> None:
     assert [task["uuid"] for task in found["tasks"]] == [one["uuid"]]
     failures = served.run("task", "list", "--state", "error", "--json").succeeded().document
     assert {task["uuid"] for task in failures["tasks"]} == {one["uuid"], two["uuid"]}
+
+
+def test_a_step_is_named_by_its_task_and_name_and_a_wrong_one_gets_the_nearest(
+    served: Project,
+) -> None:
+    task = submitted(served)
+    served.run("step", "retry", f"{task['uuid']}/linear_step1").failed(4, "'linear_step_1'")
+    done = served.run("step", "resolve", f"{task['uuid']}/linear_step_1", *WHO, "--json")
+    assert done.succeeded().document["changes"][0]["step"] == "linear_step_1"
+    of_a_step = step_named(task, "linear_step_1")["uuid"]
+    served.run("task", "cancel", of_a_step).failed(4, "a step's", task["uuid"])
+    own = [c for c in shown(served, task["uuid"])["transitions"] if not c["step"]]
+    assert [(c["from_state"], c["to_state"], c["actor"]) for c in own] == [
+        ("pending", "in_progress", "ann")
+    ]
+
+
+def test_stale_tasks_and_dead_letters_are_listed_with_the_reason(served: Project) -> None:
+    served.copy_examples()
+    file = next((served.root / "config" / "tasks").glob("linear*/*.yaml"))
+    file.write_text(f"{file.read_text()}\nlifecycle:\n  max_duration_minutes: 0.0001\n")
+    stale = submitted(served)
+    broken = submitted(served, DIAMOND)
+    asyncio.run(_fail_diamond(served))
+    listed = served.run("task", "list", "--stale", "--json").succeeded().document["tasks"]
+    assert [task["uuid"] for task in listed] == [stale["uuid"]]
+    [limit] = listed[0]["stale"]
+    assert (limit["limit"], limit["action"]) == ("max_duration_minutes", "dlq")
+    assert limit["exceeded_by_seconds"] > 0
+    letters = served.run("task", "list", "--dead-letter", "--json").succeeded().document["tasks"]
+    assert {task["uuid"] for task in letters} == {stale["uuid"], broken["uuid"]}
+    people = served.run("task", "list", "--dead-letter").succeeded().out
+    assert "max_duration_minutes = 0.0001 exceeded by" in people
+    assert "diamond_start: no" in people
+    served.run("task", "list", "--stale", "--quarantined").failed(2, "--dead-letter")
+
+
+async def _fail_diamond(served: Project) -> None:
+    assert served.dsn is not None
+    async with opened(served.dsn) as [store]:
+        [step] = await store.claim_steps(["worker_diamond_workflow_queue"], 1)
+        await finish(store, failed(step))

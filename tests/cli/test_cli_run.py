@@ -16,7 +16,8 @@ STATUS = {
     "worker_core_status", "deployment_mode", "web_api_enabled", "supported_namespaces",
     "database_pool_size", "database_pool_idle", "database_connected", "event_bridge_active",
     "subscriber_active", "handler_registry_size", "in_flight", "pending_count",
-    "oldest_pending_age_ms", "starvation_detected", "stats", "rates", "latency_ms", "workers",
+    "oldest_pending_age_ms", "starvation_detected", "starvation_reason", "stats", "rates",
+    "latency_ms", "workers",
 }  # fmt: skip
 
 

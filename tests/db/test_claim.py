@@ -11,6 +11,7 @@ from dags import (
     CHAIN,
     ONE,
     PAIR,
+    QUEUES,
     again,
     asynchronous,
     claim,
@@ -27,6 +28,7 @@ from dags import (
     value,
 )
 
+from tasker_mp.db.connect import connect
 from tasker_mp.db.store import ClaimedStep, Store
 
 
@@ -112,6 +114,20 @@ async def test_the_message_of_a_step_that_is_not_to_run_is_dropped(
         assert len(await claim(store)) == 5
     assert queued(each_database) == 0
     assert value(each_database, "select sum(attempts) from tasker.steps") == 10
+
+
+@asynchronous
+async def test_who_finds_only_messages_to_drop_is_told_to_come_again(each_database: str) -> None:
+    submit(each_database, ONE, 31)
+    dead = "update tasker.steps set state = 'cancelled' where task_uuid <> "
+    execute(each_database, dead + "(select max(task_uuid::text)::uuid from tasker.steps)")
+    async with opened(each_database) as [store]:
+        with connect(each_database) as listener:
+            listener.execute("listen tasker_ready")
+            assert await claim(store, 1) == []
+            assert [n.payload for n in listener.notifies(timeout=5, stop_after=1)] == [QUEUES[1]]
+            assert len(await claim(store, 1)) == 1
+            assert list(listener.notifies(timeout=0)) == []
 
 
 @asynchronous

@@ -25,24 +25,13 @@ from hypothesis import strategies as st
 from tasker_mp.db.store import ClaimedStep, Store
 from tasker_mp.inflight import Settled
 
-Graph = dict[str, tuple[str, ...]]
+from .dag_strategies import Graph, graphs
 
 OUT_OF_STEP = """
 select task_uuid, name, state::text, waiting_on, open_parents from tasker.step_readiness
 where task_uuid = any(%s)
   and (waiting_on <> open_parents or (state = 'pending') <> (open_parents > 0))
 """
-
-
-@st.composite
-def graphs(draw: st.DrawFn) -> Graph:
-    """Up to 30 nodes, in an order that is not that of their dependencies."""
-    count = draw(st.integers(1, 30))
-    graph: Graph = {}
-    for node in range(count):
-        some = st.sets(st.integers(0, node - 1), max_size=min(node, 5)) if node else st.just(set())
-        graph[f"n{node}"] = tuple(f"n{parent}" for parent in draw(some))
-    return {name: graph[name] for name in draw(st.permutations(list(graph)))}
 
 
 class Chances(NamedTuple):

@@ -84,7 +84,9 @@ async def test_retries_that_are_due_are_promoted_oldest_first_and_announced_once
         with connect(each_database) as listener:
             listener.execute("listen tasker_ready")
             promoted, next_due = await store.promote_due()
-            assert [n.payload for n in listener.notifies(timeout=5, stop_after=1)] == ["dags"]
+            assert [n.payload for n in listener.notifies(timeout=5, stop_after=1)] == [
+                "worker_dags_queue"
+            ]
             assert list(listener.notifies(timeout=0)) == []
         assert promoted == 3
         assert next_due is not None

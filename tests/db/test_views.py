@@ -37,7 +37,8 @@ def paths(database: str, task: UUID) -> dict[str, list[str]]:
         transitions = reader.transitions(task)
     by_step: dict[str, list[Transition]] = {step.name: [] for step in found.steps}
     for transition in transitions:
-        by_step[transition.step].append(transition)
+        if transition.step:
+            by_step[transition.step].append(transition)
     for step in found.steps:
         _check_path(by_step[step.name], step.state)
     return {name: [t.to_state for t in path] for name, path in by_step.items()}

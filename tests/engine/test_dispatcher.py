@@ -157,18 +157,15 @@ def test_what_is_forgotten_is_neither_sent_nor_in_flight() -> None:
 
 def test_queues_come_by_priority_and_namespaces_take_turns() -> None:
     order = QueueOrder(["a", "b", "c"])
-    order.mark_wet("c", "a", "b")
-    assert order.take_wet() == ["a", "b", "c"]
+    low_b, high_c = "worker_b_queue_low", "worker_c_queue_high"
+    order.mark_wet([low_b, "worker_a_queue", high_c, "worker_elsewhere_queue"])
+    assert order.take_wet() == [high_c, "worker_a_queue", low_b]
     assert order.take_wet() == []
-    order.mark_wet("a", "b", "c")
-    assert order.take_wet() == ["c", "a", "b"]
-    assert order.in_order(["a", "b"]) == [
-        "worker_a_queue_high",
-        "worker_b_queue_high",
-        "worker_a_queue",
-        "worker_b_queue",
-        "worker_a_queue_low",
-        "worker_b_queue_low",
+    order.mark_wet(order.all)
+    assert order.take_wet() == [
+        f"worker_{namespace}_queue{suffix}"
+        for suffix in ("_high", "", "_low")
+        for namespace in "cab"
     ]
 
 

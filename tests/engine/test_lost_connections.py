@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
-from engine_project import ProjectFolder, Running, eventually, step
+from engine_project import ProjectFolder, eventually, step
 from forgetful_proxy import forgetful_proxy
 
 from tasker_mp.client.client import Client
@@ -42,11 +42,11 @@ def test_cutting_every_connection_in_the_middle_loses_and_duplicates_nothing(
         psycopg.connect(folder.dsn, autocommit=True) as admin,
     ):
         # Two lanes, claims, housekeeping; the one that listens comes a moment after the start.
-        eventually(lambda: _count_ours(admin, running) == 5, what="all connections")
+        eventually(lambda: _count_ours(admin) == 5, what="all connections")
         uuids = running.submit("chain", 600)
         for done in range(100, 1800, 200):
             eventually(_executed(folder, done), what=f"{done} executions")
-            _cut(admin, running)
+            _cut(admin)
         tasks = running.wait(uuids)
         assert {task.state for task in tasks} == {"complete"}
         assert all([s.attempts for s in task.steps] == [1, 1, 1] for task in tasks)
@@ -54,7 +54,7 @@ def test_cutting_every_connection_in_the_middle_loses_and_duplicates_nothing(
         status = running.status()
         assert status["in_flight"] == 0
         assert status["database_connected"]
-        eventually(lambda: _count_ours(admin, running) <= 5, 3, "no connection left over")
+        eventually(lambda: _count_ours(admin) <= 5, 3, "no connection left over")
 
 
 def _executed(folder: ProjectFolder, count: int) -> Callable[[], bool]:
@@ -66,19 +66,18 @@ def _pids(admin: psycopg.Connection, query: str) -> list[int]:
     return [row[0] for row in admin.execute(ours)]
 
 
-def _ours(admin: psycopg.Connection, running: Running) -> list[int]:
-    """The backends of the supervisor: of this database, neither this one nor the client's."""
-    client = running.client._connection.info.backend_pid
-    others = "select pid from pg_stat_activity where pid not in"
-    return _pids(admin, f"{others} (pg_backend_pid(), {client}) and query !~ 'tasker_ended'")
+def _ours(admin: psycopg.Connection) -> list[int]:
+    """The backends of the supervisor: their names end with its UUID."""
+    marked = "select pid from pg_stat_activity where application_name ~ '^tasker-mp [0-9a-f-]{36}$'"
+    return _pids(admin, marked)
 
 
-def _count_ours(admin: psycopg.Connection, running: Running) -> int:
-    return len(_ours(admin, running))
+def _count_ours(admin: psycopg.Connection) -> int:
+    return len(_ours(admin))
 
 
-def _cut(admin: psycopg.Connection, running: Running) -> None:
-    pids = eventually(lambda: _ours(admin, running))
+def _cut(admin: psycopg.Connection) -> None:
+    pids = eventually(lambda: _ours(admin))
     admin.execute("select pg_terminate_backend(pid) from unnest(%s::int[]) pid", [pids])
 
 

@@ -39,9 +39,9 @@ class _Pair:
     def finish(self, number: int, held: Entry, *, publish: bool = True) -> None:
         self.page.mark_started(number, 1)
         assert self.results.put(held.event_id, b"{}")
-        self.page.mark_finished(number)
         if publish:
             self.results.publish()
+            self.page.mark_finished(number)
 
     def close(self) -> None:
         self.process.kill()
@@ -90,12 +90,38 @@ def test_results_published_before_the_death_are_kept_and_only_the_running_step_i
     assert reason == "killed by SIGKILL"
 
 
+def test_a_step_whose_result_was_published_and_never_came_is_blamed(pair: _Pair) -> None:
+    """Sent elsewhere uncharged, it would break one worker after the other."""
+    done, lost, lost_too, running = entries = [entry() for _ in range(4)]
+    pair.send(*entries)
+    pair.finish(1, done)
+    pair.page.mark_finished(3)
+    pair.page.mark_started(4, 1)
+    kept, blamed, elsewhere, _ = _bury(pair)
+    assert (kept, blamed, elsewhere) == ([done.event_id], [lost], [lost_too, running])
+
+
 def test_a_worker_that_dies_between_two_steps_is_nobody_s_fault(pair: _Pair) -> None:
     done, waiting = entries = [entry(), entry()]
     pair.send(*entries)
     pair.finish(1, done)
     kept, blamed, elsewhere, _ = _bury(pair)
     assert (kept, blamed, elsewhere) == ([done.event_id], [], [waiting])
+
+
+@pytest.mark.parametrize(
+    ("counts", "reason"),
+    [
+        ([3, 3], "killed by SIGKILL"),
+        ([3, 4], "killed by SIGKILL by the kernel: out of memory"),
+    ],
+)
+def test_a_kill_that_the_kernel_counts_is_told_as_its_own(
+    pair: _Pair, monkeypatch: pytest.MonkeyPatch, counts: list[int], reason: str
+) -> None:
+    monkeypatch.setattr("tasker_mp.process.oom_kills", iter(counts).__next__)
+    assert _bury(pair)[3] == reason
+    assert pair.worker.peak_rss_bytes > 0
 
 
 def test_events_that_were_staged_and_never_published_go_elsewhere(pair: _Pair) -> None:

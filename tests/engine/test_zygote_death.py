@@ -4,6 +4,7 @@ import os
 import signal
 
 import psutil
+import pytest
 from engine_project import ProjectFolder, Running, eventually, is_alive
 
 _DIES_WHEN_TOLD = """
@@ -49,7 +50,9 @@ def test_a_zygote_killed_again_while_it_starts_is_replaced_again(folder: Project
         assert {task.state for task in running.run("call", 10)} == {"complete"}
 
 
-def test_a_worker_of_which_the_zygote_could_not_tell_does_not_stay(folder: ProjectFolder) -> None:
+def test_a_worker_of_which_the_zygote_could_not_tell_does_not_stay(
+    folder: ProjectFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
     (folder.root / "handlers" / "hook.py").write_text(
         _DIES_WHEN_TOLD.format(hook="after_in_parent")
     )
@@ -60,6 +63,24 @@ def test_a_worker_of_which_the_zygote_could_not_tell_does_not_stay(folder: Proje
         os.kill(first, signal.SIGKILL)
         eventually(lambda: first not in running.workers().values())
         assert not (folder.root / "die").exists()
+        supervisor = psutil.Process(running.pid)
+        eventually(lambda: len(supervisor.children()) == 3, 6, "a zygote and two workers")
+    said = capfd.readouterr().err
+    assert "worker 0 leaves: nobody watches it" in said
+    assert "Traceback" not in said
+
+
+def test_a_zygote_killed_while_the_supervisor_starts_is_replaced_once_more(
+    folder: ProjectFolder,
+) -> None:
+    (folder.root / "handlers" / "hook.py").write_text(
+        _DIES_WHEN_TOLD.format(hook="after_in_parent")
+    )
+    (folder.root / "die").touch()
+    folder.template("call")
+    with folder.running() as running:
+        assert not (folder.root / "die").exists()
+        assert running.run("call")[0].state == "complete"
         supervisor = psutil.Process(running.pid)
         eventually(lambda: len(supervisor.children()) == 3, 6, "a zygote and two workers")
 

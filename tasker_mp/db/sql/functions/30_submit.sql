@@ -40,8 +40,10 @@ begin
         select i.key, k.task_uuid into v_clash
         from unnest(p_templates, p_keys, p_digests) i(template_id, key, digest)
         join tasker.templates w on w.template_id = i.template_id
-        join tasker.idempotency_keys k
-            on k.namespace = w.namespace and k.name = w.name and k.key = i.key
+        cross join lateral (
+            select k.task_uuid, k.digest from tasker.idempotency_keys k
+            where k.namespace = w.namespace and k.name = w.name and k.key = i.key
+            offset 0) k  -- looked up by the whole key, and not by the template alone
         where k.digest <> i.digest
         limit 1;
         if found then
@@ -52,8 +54,10 @@ begin
         select array_agg(coalesce(k.task_uuid, i.task_uuid) order by i.ord) into v_resolved
         from unnest(p_tasks, p_templates, p_keys) with ordinality i(task_uuid, template_id, key, ord)
         join tasker.templates w on w.template_id = i.template_id
-        left join tasker.idempotency_keys k
-            on k.namespace = w.namespace and k.name = w.name and k.key = i.key;
+        left join lateral (
+            select k.task_uuid from tasker.idempotency_keys k
+            where k.namespace = w.namespace and k.name = w.name and k.key = i.key
+            offset 0) k on true;
     end if;
 
     insert into tasker.tasks (task_uuid, template_id, priority, open_sinks, created_at, context,
@@ -68,6 +72,15 @@ begin
         i(task_uuid, template_id, priority, resolved, context, details)
     join tasker.templates w on w.template_id = i.template_id
     where i.task_uuid = i.resolved;
+
+    if exists (select from unnest(p_templates) u join tasker.templates w on w.template_id = u
+               where w.least_limit is not null) then
+        insert into tasker.watched_tasks (task_uuid, since, look_at)
+        select i.task_uuid, v_now, v_now + make_interval(secs => w.least_limit * 60)
+        from unnest(p_tasks, p_templates, v_resolved) i(task_uuid, template_id, resolved)
+        join tasker.templates w on w.template_id = i.template_id
+        where i.task_uuid = i.resolved and w.least_limit is not null;
+    end if;
 
     insert into tasker.steps (task_uuid, step_no, template_id, waiting_on, state, enqueued_at,
                               name, children, ancestors)

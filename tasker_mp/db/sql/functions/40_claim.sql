@@ -24,19 +24,21 @@ $$;
 
 -- Claims up to p_capacity ready steps from the queues, in the order given, and hydrates them. The
 -- rows come in that order, first in, first out in each queue. Fewer than p_capacity: there are no
--- more.
+-- more. p_bare: without context and dependencies, for a step that cannot be hydrated at all.
 --
--- The message is popped in the claim's own transaction: from then on the step's row says who has
--- it, so that there is one record of a lease and not two (docs/adr/0001). Lock order: messages
--- (never waited for), steps, tasks. A message whose step is not enqueued any more (cancelled,
--- resolved) is dropped.
+-- The message is deleted in the claim's own transaction: from then on the step's row says who has
+-- it, so that there is one record of a lease and not two (docs/adr/0001); from the queue's table
+-- itself, planned at each call and so for its size of the moment (docs/adr/0003). Lock order:
+-- messages (never waited for), steps, tasks. A message whose step is not enqueued any more
+-- (cancelled, resolved) is dropped.
 --
 -- Planner trap, here and in every function that joins arrays with a table: plans are kept, and those
 -- made while the tables were small would go on scanning them whole until the next ANALYZE (500
 -- steps claimed from a backlog of 100,000 tasks: 4.4 s). So each of these functions allows itself
 -- nested loops over an index only, which also keep the arrays' order; and a range that every step
 -- number is in makes the planner expect one row of the arrays, and so begin with them.
-create function tasker.claim_steps(p_owner uuid, p_queues text[], p_capacity integer)
+create function tasker.claim_steps(
+    p_owner uuid, p_queues text[], p_capacity integer, p_bare boolean default false)
 returns setof tasker.claimed_step
 language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -49,14 +51,21 @@ declare
     v_claim  bigint;
 begin
     foreach v_queue in array p_queues loop
-        -- Again only where messages were dropped; not for ever, or a time limit would undo it all.
-        for _ in 1 .. 25 loop
+        -- Again only where messages were dropped; not for ever, or a time limit would undo it all:
+        -- whoever claims is told then to come again.
+        for v_round in 1 .. 25 loop
             v_room := p_capacity - cardinality(v_tasks);
             exit when v_room <= 0;
-            select array_agg((m.message ->> 'task')::uuid order by m.msg_id) as tasks,
-                   array_agg((m.message ->> 'step')::integer order by m.msg_id) as nos,
-                   count(*) as messages
-            into v_popped from pgmq.pop(v_queue, v_room) m;
+            execute format(
+                'with popped as (
+                    delete from pgmq.%1$I m where m.msg_id = any (array(
+                        select f.msg_id from pgmq.%1$I f where f.vt <= clock_timestamp()
+                        order by f.msg_id limit $1 for update skip locked))
+                    returning m.msg_id, m.message)
+                select array_agg((p.message ->> ''task'')::uuid order by p.msg_id) as tasks,
+                       array_agg((p.message ->> ''step'')::integer order by p.msg_id) as nos,
+                       count(*) as messages
+                from popped p', tasker.queue_table(v_queue)) into v_popped using v_room;
             exit when v_popped.messages = 0;
 
             -- A statement of its own: its snapshot sees every step whose message was popped.
@@ -71,6 +80,9 @@ begin
             select v_tasks || array_agg(c.task_uuid), v_nos || array_agg(c.step_no)
             into v_tasks, v_nos from claimed c;
             exit when v_popped.messages < v_room;
+            if v_round = 25 then
+                perform pg_notify('tasker_ready', v_queue);
+            end if;
         end loop;
     end loop;
     if v_tasks = '{}' then
@@ -83,5 +95,14 @@ begin
 
     insert into tasker.claims (owner, task_uuids, step_nos)
     values (p_owner, v_tasks, v_nos) returning claim_id into v_claim;
-    return query select * from tasker.hydrate(v_tasks, v_nos, v_claim);
+    if p_bare then
+        return query
+            select s.task_uuid, s.step_no, s.event_id, s.template_id, s.name, s.attempts, s.crashes,
+                   v_claim, null::uuid, 'null'::json, '{}'::json
+            from unnest(v_tasks, v_nos) i(task_uuid, step_no)
+            join tasker.steps s on s.task_uuid = i.task_uuid and s.step_no = i.step_no
+            where i.step_no between 1 and 1048575;
+    else
+        return query select * from tasker.hydrate(v_tasks, v_nos, v_claim);
+    end if;
 end $$;

@@ -22,6 +22,22 @@ create view tasker.step_transitions as
     select task_uuid, step_no, at, from_state, to_state, attempt, event_id, actor, reason, error
     from tasker.told_transitions;
 
+-- The transitions of every task that its row still tells: its first claim, and an end that came by
+-- itself.
+create view tasker.told_task_transitions as
+    select t.task_uuid, 0 as step_no, m.at, m.from_state, m.to_state, null::integer as attempt,
+           null::uuid as event_id, null::text as actor, null::text as reason, null::json as error
+    from tasker.tasks t
+    cross join lateral (values
+        (case when not exists (select from tasker.transitions r where r.task_uuid = t.task_uuid
+                               and r.step_no = 0 and r.from_state = 'pending')
+              then t.started_at end, 'pending', 'in_progress'),
+        (case when t.state in ('complete', 'error')
+                   and tasker.last_recorded(t.task_uuid, 0) is distinct from t.state::text
+              then t.completed_at end, 'in_progress', t.state::text))
+        m(at, from_state, to_state)
+    where m.at is not null;
+
 -- The readiness of every unfinished step, derived from the edges and not from the counters: what
 -- `explain` reads, and what a test compares the counters with.
 create view tasker.step_readiness as

@@ -102,6 +102,15 @@ begin
         where s.task_uuid = p_task and s.step_no = any (p_nos) order by s.step_no;
 end $$;
 
+-- Puts a task's failure on record, which its row tells only until somebody revives or ends it.
+create function tasker.record_failure(p_task uuid) returns void
+language sql as $$
+    insert into tasker.transitions (task_uuid, step_no, at, from_state, to_state)
+    select r.task_uuid, r.step_no, r.at, r.from_state, r.to_state
+    from tasker.told_task_transitions r
+    where r.task_uuid = p_task and r.to_state = 'error'
+$$;
+
 -- Puts a change of the task itself on record; none where it ends up as it was.
 create function tasker.record_task_repair(
     p_task uuid, p_from text, p_to text, p_actor text, p_reason text)
@@ -130,6 +139,7 @@ begin
 
     return query select * from tasker.record_repair(
         p_task, v_nos, p_state::text, v_now, p_actor, p_reason);
+    perform tasker.record_failure(p_task);
     return query select * from tasker.record_task_repair(
         p_task, v_old::text, p_state::text, p_actor, p_reason);
     update tasker.steps s
@@ -176,6 +186,7 @@ begin
 
     return query select * from tasker.record_repair(
         p_task, v_nos, 'enqueued', v_now, p_actor, p_reason);
+    perform tasker.record_failure(p_task);
     return query select * from tasker.record_task_repair(
         p_task, v_old::text, 'in_progress', p_actor, p_reason);
     update tasker.steps s
@@ -188,6 +199,7 @@ begin
     set state = 'in_progress', completed_at = null, failed_steps = t.failed_steps - v_failed
     where t.task_uuid = p_task;
     perform tasker.send_ready(array_fill(p_task, array[cardinality(v_nos)]), v_nos);
+    perform tasker.watch_again(p_task);
 end $$;
 
 -- Resolves a step: its children go on as after a complete one, with p_result (or null: none) as
@@ -225,6 +237,7 @@ begin
     end if;
 
     -- Settled as a task in progress: it may end here, or fail again.
+    perform tasker.record_failure(p_task);
     update tasker.tasks t
     set state = 'in_progress', started_at = coalesce(t.started_at, v_now), completed_at = null,
         failed_steps = t.failed_steps - (v_step.state = 'error')::integer
@@ -238,4 +251,5 @@ begin
         return query select * from tasker.record_task_repair(
             p_task, 'in_progress', v_new, p_actor, p_reason);
     end if;
+    perform tasker.watch_again(p_task);
 end $$;
