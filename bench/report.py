@@ -1,5 +1,6 @@
 """Measurements as a table for people and a document for machines."""
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,26 +35,34 @@ def table(measured: list[dict[str, Any]]) -> Table:
     return shown
 
 
-def save(folder: Path, document: dict[str, Any]) -> Path:
-    """Write `<date>-run.json` and a Markdown page beside it; the page's path."""
+def save(folder: Path, name: str, document: dict[str, Any], page: str) -> Path:
+    """Write `<date>-<name>.json` and the Markdown page beside it; the page's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    stem = folder / f"{datetime.now(UTC):%Y-%m-%d}-run"
+    stem = folder / f"{datetime.now(UTC):%Y-%m-%d}-{name}"
     stem.with_suffix(".json").write_text(encode(document) + "\n")
-    page = stem.with_suffix(".md")
-    page.write_text(_markdown(document))
-    return page
+    target = stem.with_suffix(".md")
+    target.write_text(page)
+    return target
 
 
-def _markdown(document: dict[str, Any]) -> str:
+def patterns_page(document: dict[str, Any]) -> str:
+    rows = [[_cell(row[key]) for key in COLUMNS] for row in document["patterns"]]
     lines = ["# Workflow patterns", "", "Command: `python -m bench run`", ""]
-    lines += ["| " + " | ".join(COLUMNS.values()) + " |", "|---" * len(COLUMNS) + "|"]
-    for row in document["patterns"]:
-        lines.append("| " + " | ".join(_cell(row[key]) for key in COLUMNS) + " |")
-    lines += ["", "| environment | |", "|---|---|"]
-    flat = dict(document["environment"])
-    flat |= {f"postgresql {name}": value for name, value in flat.pop("database").items()}
-    lines += [f"| {name} | {value} |" for name, value in flat.items()]
+    lines += markdown_table(list(COLUMNS.values()), rows)
+    lines += ["", *environment_table(document["environment"])]
     return "\n".join(lines) + "\n"
+
+
+def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Its lines."""
+    lines = ["| " + " | ".join(headings) + " |", "|---" * len(headings) + "|"]
+    return lines + ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def environment_table(environment: dict[str, Any]) -> list[str]:
+    flat = dict(environment)
+    flat |= {f"postgresql {name}": value for name, value in flat.pop("database").items()}
+    return markdown_table(["environment", ""], ([k, str(v)] for k, v in flat.items()))
 
 
 def _cell(value: Any) -> str:

@@ -1,39 +1,27 @@
 """Runs patterns through a real supervisor, on a database of their own."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 from uuid import UUID
 
 import psycopg
-from msgspec.structs import replace
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from rich.console import Console
 from rich.progress import Progress
 
+from bench.database import bench_database
 from bench.patterns import Pattern
+from bench.samples import percentile
 from tasker_mp.client import Client, Submission
 from tasker_mp.config import Config
-from tasker_mp.db.connect import connect, open_database
+from tasker_mp.db.connect import connect
 from tasker_mp.errors import EngineError
 from tasker_mp.system import bootstrap
 
-_DATABASE = "tasker_bench"
 _CHUNK = 1000
 _LIMIT = 300.0
 _POLL = 0.05
-_SETTINGS = (
-    "server_version",
-    "fsync",
-    "synchronous_commit",
-    "full_page_writes",
-    "wal_compression",
-    "shared_buffers",
-    "max_wal_size",
-)
 
 
 def run_patterns(
@@ -49,7 +37,7 @@ def run_patterns(
     latencies: dict[str, list[float]] = {p.name: [] for p in patterns}
     failed: dict[str, int] = {p.name: 0 for p in patterns}
     with (
-        _bench_database(config) as (own, settings),
+        bench_database(config) as (own, settings),
         bootstrap(own),
         Client(own.database.url, config=own) as client,
         connect(own.database.url, autocommit=True) as watcher,
@@ -68,28 +56,6 @@ def run_patterns(
         _row(p, tasks * rounds, failed[p.name], throughputs[p.name], latencies[p.name])
         for p in patterns
     ], settings
-
-
-@contextmanager
-def _bench_database(config: Config) -> Iterator[tuple[Config, dict[str, str]]]:
-    """The configuration moved to a fresh database of the same server, dropped afterwards."""
-    with open_database(config) as dsn, connect(dsn, autocommit=True) as admin:
-        name = sql.Identifier(_DATABASE)
-        drop = sql.SQL("drop database if exists {} with (force)").format(name)
-        admin.execute(drop)
-        admin.execute(sql.SQL("create database {}").format(name))
-        settings = {s: _setting(admin, s) for s in _SETTINGS}
-        url = make_conninfo("", **{**conninfo_to_dict(dsn), "dbname": _DATABASE})
-        try:
-            yield replace(config, database=replace(config.database, url=url)), settings
-        finally:
-            admin.execute(drop)
-
-
-def _setting(connection: psycopg.Connection[Any], name: str) -> str:
-    row = connection.execute("select current_setting(%s)", (name,)).fetchone()
-    assert row is not None
-    return str(row[0])
 
 
 def _throughput(
@@ -144,11 +110,7 @@ def _row(
         "tasks_per_second": round(middle, 1),
         "steps_per_second": round(middle * pattern.steps, 1),
         "spread": round(100 * (max(throughputs) - min(throughputs)) / middle, 1),
-        "p50_ms": _percentile(latencies, 50),
-        "p95_ms": _percentile(latencies, 95),
-        "p99_ms": _percentile(latencies, 99),
+        "p50_ms": percentile(latencies, 50),
+        "p95_ms": percentile(latencies, 95),
+        "p99_ms": percentile(latencies, 99),
     }
-
-
-def _percentile(ordered: list[float], percent: int) -> float:
-    return round(ordered[min(len(ordered) - 1, len(ordered) * percent // 100)], 2)

@@ -1,0 +1,143 @@
+"""Rounds of tasker-mp and its peers, interleaved, on one machine and one PostgreSQL server."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+from rich.console import Console
+from rich.progress import Progress
+
+from bench.database import bench_database
+from bench.environment import environment
+from bench.peers.broker import is_present
+from bench.peers.environments import FOLDER, Environment
+from bench.peers.figures import Samples
+from bench.peers.own_session import OWN
+from bench.peers.peer import Peer, PeerError
+from bench.peers.session import Contender, Session, contender
+from tasker_mp.config import Config
+from tasker_mp.db.connect import open_database
+from tasker_mp.errors import EngineError
+
+_WARM_UP = 50
+_WARM_SINGLES = 5
+_FEWEST = 50
+_PHASES = 4
+
+
+class Sizes(NamedTuple):
+    """`seconds` of each throughput run, whose number of tasks follows from shorter runs before;
+    `singles` tasks one by one in each round; `patience` is beyond what an answer should take."""
+
+    rounds: int
+    seconds: float
+    singles: int
+    patience: float = 120.0
+
+
+def ready(peers: Sequence[Peer], tell: Callable[[str], None]) -> list[Contender]:
+    """Those that can be measured; a line about each of the others."""
+    found = []
+    for peer in peers:
+        place = Environment(peer, FOLDER)
+        if not place.is_installed():
+            tell(f"{peer.name}: not installed: run python -m bench peers --install")
+        elif peer.broker and not is_present():
+            tell(f"{peer.name}: no redis-server on the PATH: install the system's redis package")
+        else:
+            found.append(contender(peer, place))
+    return found
+
+
+def measure_peers(
+    config: Config, others: Sequence[Contender], sizes: Sizes, console: Console
+) -> dict[str, Any]:
+    """The document: `environment`, a row an engine, what failed, whether a Ctrl-C cut it short."""
+    contenders = [OWN, *others]
+    samples = {each.name: Samples(each) for each in contenders}
+    problems: list[str] = []
+    with open_database(config):  # one server for all of them
+        with bench_database(config) as (_, settings):
+            about = environment(settings, config)
+        interrupted = _rounds(config, contenders, sizes, samples, problems, console)
+    rows = [sample.row(samples[OWN.name]) for sample in samples.values() if sample.throughputs]
+    return {
+        "environment": about,
+        "interrupted": interrupted,
+        "problems": problems,
+        "engines": rows,
+    }
+
+
+def _rounds(
+    config: Config,
+    contenders: list[Contender],
+    sizes: Sizes,
+    samples: dict[str, Samples],
+    problems: list[str],
+    console: Console,
+) -> bool:
+    """Whether they were interrupted. Who fails once is told of and left out from then on."""
+    with Progress(console=console, transient=True) as progress:
+        bar = progress.add_task("", total=sizes.rounds * len(contenders) * _PHASES)
+        try:
+            for _ in range(sizes.rounds):
+                for each in list(contenders):
+                    progress.update(bar, description=f"{each.name:>13}")
+                    try:
+                        samples[each.name].add(
+                            _measure(each, config, sizes, lambda: progress.advance(bar))
+                        )
+                    except (PeerError, EngineError, psycopg.OperationalError) as error:
+                        problems.append(f"{each.name}: {_line(error)}")
+                        console.print(f"error: {problems[-1]}", markup=False, soft_wrap=True)
+                        contenders.remove(each)
+        except KeyboardInterrupt:
+            return True
+    return False
+
+
+def _measure(
+    each: Contender, config: Config, sizes: Sizes, advance: Callable[[], None]
+) -> dict[str, Any]:
+    """One round of one engine, on a fresh database: alone first, then in a crowd."""
+    with bench_database(config) as (own, _), each.open(own) as session:
+        advance()
+        _ask(session, "singles", _WARM_SINGLES, sizes.patience)
+        latencies = _ask(session, "singles", sizes.singles, sizes.patience)["latencies_ms"]
+        advance()
+        session.crowd()
+        tasks = _as_many_as_take(session, sizes)
+        advance()
+        run = _ask(session, "run", tasks, sizes.seconds + sizes.patience)
+        advance()
+        return {
+            "latencies_ms": latencies,
+            "tasks": tasks,
+            "seconds": run["seconds"],
+            "submit_seconds": run["submit_seconds"],
+            "versions": session.versions,
+        }
+
+
+def _as_many_as_take(session: Session, sizes: Sizes) -> int:
+    """The tasks that keep it busy for `sizes.seconds`: from shorter runs, the first one cold."""
+    _ask(session, "run", _WARM_UP, sizes.patience)
+    rate = _rate(session, _WARM_UP, sizes)
+    rate = _rate(session, max(_WARM_UP, round(rate * min(1.0, sizes.seconds / 4))), sizes)
+    return max(_FEWEST, round(rate * sizes.seconds))
+
+
+def _rate(session: Session, tasks: int, sizes: Sizes) -> float:
+    return tasks / float(_ask(session, "run", tasks, sizes.patience)["seconds"])
+
+
+def _ask(session: Session, what: str, count: int, limit: float) -> dict[str, Any]:
+    answer = session.ask({what: count}, limit)
+    if answer.get("wrong") != 0:
+        raise PeerError(f"{answer.get('wrong')} of {count} results are wrong")
+    return answer
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

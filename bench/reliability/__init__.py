@@ -1,0 +1,1 @@
+"""What deaths and deadlines cost: real processes, real signals, seen from outside."""
