@@ -54,6 +54,8 @@ _STEPS_A_TASK = 5.3  # a little less than the mean of the five workflows: no ste
 _BURST = (5, 250)
 _LONGEST_STOP = 1.8
 _LONGEST_OUTAGE = 2.5
+_OUTAGE_SHARE = 0.05
+"""Of a short run's time: the other faults are to hit work, and not an idle system."""
 _DOUBLE = 1.2
 
 
@@ -69,7 +71,7 @@ def faults(options: Options) -> list[Fault]:
     """
     rng = random.Random(f"faults {options.seed}")
     drawn = [
-        Fault(rng.uniform(0, options.seconds), kind, rng.random(), _seconds(rng, kind))
+        Fault(rng.uniform(0, options.seconds), kind, rng.random(), _seconds(rng, kind, options))
         for kind, count in _counts(options, rng).items()
         for _ in range(count)
     ]
@@ -103,11 +105,11 @@ def _counts(options: Options, rng: random.Random) -> dict[Kind, int]:
     }
 
 
-def _seconds(rng: random.Random, kind: Kind) -> float:
+def _seconds(rng: random.Random, kind: Kind, options: Options) -> float:
     match kind:
         case Kind.STOP_WORKER | Kind.STOP_SUPERVISOR:
             return rng.uniform(0.02, _LONGEST_STOP)
         case Kind.POSTGRES:
-            return rng.uniform(0, _LONGEST_OUTAGE)
+            return rng.uniform(0, min(_LONGEST_OUTAGE, _OUTAGE_SHARE * options.seconds))
         case _:
             return 0.0
