@@ -25,7 +25,12 @@ from tasker_mp.client.repair import (
     required,
     step_parameters,
 )
-from tasker_mp.client.submission import Submission, all_keyed, submit_parameters
+from tasker_mp.client.submission import (
+    Submission,
+    all_keyed,
+    submit_parameters,
+    submitted_summary,
+)
 from tasker_mp.client.task import DeadLetter, Task, TaskSummary, dead_letter, task, task_summary
 from tasker_mp.config import Config, load_config
 from tasker_mp.db.connect import connect_async
@@ -82,12 +87,16 @@ class AsyncClient:
     ) -> TaskSummary:
         """Submit one task; `options` are those of `Client.submit`."""
         submission = Submission(namespace=namespace, name=name, context=context, **options)
-        return await self.get_summary((await self.submit_many([submission]))[0])
+        uuid, created_at = (await self._submit([submission]))[0]
+        if created_at is None:
+            return await self.get_summary(uuid)
+        return submitted_summary(submission, await self._known_catalog(), uuid, created_at)
 
     async def submit_many(self, submissions: Sequence[Submission]) -> list[UUID]:
         """As `Client.submit_many`."""
-        if not submissions:
-            return []
+        return [row[0] for row in await self._submit(submissions)] if submissions else []
+
+    async def _submit(self, submissions: Sequence[Submission]) -> Rows:
         try:
             return await self._submitted(submissions)
         except AnswerLostError:
@@ -95,11 +104,10 @@ class AsyncClient:
                 raise
             return await self._submitted(submissions)
 
-    async def _submitted(self, submissions: Sequence[Submission]) -> list[UUID]:
+    async def _submitted(self, submissions: Sequence[Submission]) -> Rows:
         parameters = await self._parameters(submissions)
         try:
-            rows = await self._link.rows("submit_tasks", parameters, repeatable=False)
-            return [row[0] for row in rows]
+            return await self._link.rows("submit_tasks", parameters, repeatable=False)
         except TemplateNotFoundError:
             self._catalog = None  # the database was reset since it was read
             raise

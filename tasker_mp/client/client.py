@@ -23,7 +23,12 @@ from tasker_mp.client.repair import (
     required,
     step_parameters,
 )
-from tasker_mp.client.submission import Submission, all_keyed, submit_parameters
+from tasker_mp.client.submission import (
+    Submission,
+    all_keyed,
+    submit_parameters,
+    submitted_summary,
+)
 from tasker_mp.client.task import (
     DeadLetter,
     Task,
@@ -103,7 +108,10 @@ class Client:
             reason=reason,
             correlation_id=correlation_id,
         )
-        return self.get_summary(self.submit_many([submission])[0])
+        uuid, created_at = self._submit([submission])[0]
+        if created_at is None:
+            return self.get_summary(uuid)
+        return submitted_summary(submission, self._known_catalog(), uuid, created_at)
 
     def submit_many(self, submissions: Sequence[Submission]) -> list[UUID]:
         """Submit tasks in one statement, all or none; their UUIDs in the order given.
@@ -111,8 +119,10 @@ class Client:
         `AnswerLostError` where the connection broke before the answer came, unless each has an
         idempotency key: then they are submitted once more.
         """
-        if not submissions:
-            return []
+        return [row[0] for row in self._submit(submissions)] if submissions else []
+
+    def _submit(self, submissions: Sequence[Submission]) -> Rows:
+        """(UUID, when it was created; None for an earlier one) of each."""
         try:
             return self._submitted(submissions)
         except AnswerLostError:
@@ -120,11 +130,11 @@ class Client:
                 raise
             return self._submitted(submissions)
 
-    def _submitted(self, submissions: Sequence[Submission]) -> list[UUID]:
+    def _submitted(self, submissions: Sequence[Submission]) -> Rows:
         """With task UUIDs of its own each time: those of a lost answer may be taken."""
         parameters = self._parameters(submissions)
         try:
-            return [row[0] for row in self._link.rows("submit_tasks", parameters, repeatable=False)]
+            return self._link.rows("submit_tasks", parameters, repeatable=False)
         except TemplateNotFoundError:
             self._catalog = None  # the database was reset since it was read
             raise

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,9 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from tasker_mp.client.catalog import Catalog, RegisteredTemplate
+from tasker_mp.client.task import TaskSummary
 from tasker_mp.errors import ContextError, InvalidInputError, UnencodableResultError
 from tasker_mp.identity import mint_task_uuid
 from tasker_mp.messages import encode_result
+from tasker_mp.states import TaskState
 
 _PRIORITY_RANGE = range(-32768, 32768)
 
@@ -58,6 +61,28 @@ def submit_parameters(
         "keys": [row.submission.idempotency_key for row in rows] if keyed else None,
         "digests": [_digest(row) for row in rows] if keyed else None,
     }
+
+
+def submitted_summary(
+    submission: Submission, catalog: Catalog, uuid: UUID, created_at: datetime
+) -> TaskSummary:
+    """What the database would say of a task that was created just now."""
+    registered = catalog.find(submission.namespace, submission.name, submission.version)
+    return TaskSummary(
+        uuid=uuid,
+        namespace=submission.namespace,
+        name=submission.name,
+        version=registered.template.version,
+        state=TaskState.PENDING,
+        priority=submission.priority,
+        created_at=created_at,
+        started_at=None,
+        completed_at=None,
+        correlation_id=submission.correlation_id or uuid,
+        initiator=submission.initiator,
+        reason=submission.reason,
+        tags=list(submission.tags),
+    )
 
 
 def all_keyed(submissions: Sequence[Submission]) -> bool:

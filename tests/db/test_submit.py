@@ -195,7 +195,7 @@ async def test_of_two_submitters_with_one_key_the_second_gets_the_firsts_task(
             waiting = asyncio.create_task(send(two, catalog, keyed))
             await until_blocked(each_database)
         assert created
-        assert await waiting == [(first, False)]
+        assert await waiting == [(first, None)]
     assert value(each_database, "select count(*) from tasker.tasks") == 1
     assert queued(each_database) == 1
 
@@ -248,7 +248,7 @@ async def test_submitters_of_the_same_keys_in_any_order_do_not_deadlock(each_dat
             await until_blocked(each_database)
             # The waiting one has not taken the later key, though it was handed in first.
             [second] = await send(one, catalog, high)
-        assert await waiting == [(second[0], False), (first[0], False)]
+        assert await waiting == [(second[0], None), (first[0], None)]
 
 
 # -- order ----------------------------------------------------------------------------------------

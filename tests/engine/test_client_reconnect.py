@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, LiteralString
 from uuid import UUID
 
+import psutil
 import pytest
 from dags import CONFIG, NAMESPACE, ONE, asynchronous, client, rows, submission, template
 from engine_project import eventually
@@ -25,11 +26,13 @@ where datname = current_database() and pid <> pg_backend_pid() and backend_type 
 
 
 def cut(database: str) -> None:
-    """Ends every other session of the database, and waits until they are gone."""
+    """Ends every other session of the database, and waits until their processes are gone: a session
+    leaves pg_stat_activity a moment before its client can see that."""
     with connect(database) as connection:
-        ended = connection.execute(f"select pg_terminate_backend(pid) from ({_OTHERS}) o")
-        assert ended.fetchall()
-        eventually(lambda: not connection.execute(_OTHERS).fetchall(), 30)
+        ended = connection.execute(f"select pid, pg_terminate_backend(pid) from ({_OTHERS}) o")
+        pids = [pid for pid, _ in ended]
+        assert pids
+        eventually(lambda: not any(map(psutil.pid_exists, pids)), 30)
 
 
 def submitted(database: str) -> int:

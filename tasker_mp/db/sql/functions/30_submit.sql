@@ -2,14 +2,13 @@
 --
 -- Arrays and the elements of the JSON arrays are parallel, one place a task. p_details holds null
 -- or {tags, initiator, reason, correlation_id}. p_keys holds null or an idempotency key, p_digests
--- the digest of the task's content. Returns a row a task, in order: the task's UUID, and whether
--- it was created now or is an earlier one under the same key and content. The same key with other
--- content raises TK001, an unknown template TK002, and nothing is written. Plans: see
--- tasker.claim_steps.
+-- the digest of the task's content. Returns a row a task, in order: the task's UUID, and when it was
+-- created; null for an earlier one under the same key and content. The same key with other content
+-- raises TK001, an unknown template TK002, and nothing is written. Plans: see tasker.claim_steps.
 create function tasker.submit_tasks(
     p_tasks uuid[], p_templates integer[], p_priorities smallint[], p_contexts json,
     p_details json default null, p_keys text[] default null, p_digests bytea[] default null)
-returns table (task_uuid uuid, created boolean)
+returns table (task_uuid uuid, created_at timestamptz)
 language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
@@ -102,6 +101,6 @@ begin
     end if;
 
     return query
-        select r.resolved, r.resolved = r.task_uuid
+        select r.resolved, case when r.resolved = r.task_uuid then v_now end
         from unnest(p_tasks, v_resolved) r(task_uuid, resolved);
 end $$;
