@@ -11,6 +11,7 @@ import msgspec
 from tasker_mp.identity import step_uuid
 from tasker_mp.messages import StepEvent, StepSpec
 from tasker_mp.template.model import StepDefinition
+from tasker_mp.trace_context import parse_traceparent, step_span_id, trace_id_of, traceparent
 
 _UUID_BYTES = 16
 
@@ -79,13 +80,22 @@ class StepContext:
 
     @property
     def trace_id(self) -> str:
-        """32 hex digits, as W3C Trace Context has them: the same for all steps of a task."""
-        return self._event.task
+        """32 hex digits, as W3C Trace Context has them: that of the `traceparent` that the task
+        was submitted with, or else its own; the same for all steps of a task."""
+        return trace_id_of(self._event.task, self._event.traceparent)
 
     @property
     def span_id(self) -> str:
         """16 hex digits, as W3C Trace Context has them: different in every attempt."""
-        return self._event_id[-8:].hex().zfill(16)
+        return step_span_id(self._event_id)
+
+    @property
+    def traceparent(self) -> str:
+        """The header that makes what this attempt asks of others a part of its trace: for HTTP
+        requests, and for tasks that it submits."""
+        parent = self._event.traceparent
+        sampled = parent is None or parse_traceparent(parent).sampled
+        return traceparent(self.trace_id, self.span_id, sampled=sampled)
 
     @property
     def handler_name(self) -> str:

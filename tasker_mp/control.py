@@ -16,10 +16,12 @@ _ANSWER_LIMIT = 5.0
 
 
 class Command(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """A command's name, and seconds where it takes a limit."""
+    """A command's name, and what it takes: seconds, a worker's index, a level of logging."""
 
     command: str
     timeout: float | None = None
+    worker: int | None = None
+    level: str | None = None
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Task and step identities: a step's UUID is its task's, with the step's number in the low bits."""
 
+from datetime import datetime
 from uuid import UUID
 
 from uuid_utils import uuid7
@@ -14,6 +15,12 @@ _STEP_MASK = MAX_STEPS_PER_TASK
 def mint_task_uuid() -> UUID:
     """A new time-ordered UUIDv7 with zeros in its low bits: its steps' UUIDs derive from it."""
     return UUID(int=uuid7().int & ~_STEP_MASK)
+
+
+def first_uuid_at(at: datetime) -> UUID:
+    """Below the UUID of every task minted at `at` or later, above that of every earlier one; to the
+    millisecond."""
+    return UUID(int=max(0, int(at.timestamp() * 1000)) << 80)
 
 
 def step_uuid(task_uuid: UUID, step_no: int) -> UUID:

@@ -14,6 +14,9 @@ class Pace(Struct, eq=False):
     """How long a kind of step usually takes, in seconds; shared by all entries of the kind."""
 
     usual: float = 0.0
+    namespace: str = ""
+    template: str = ""
+    step: str = ""
 
     def note(self, seconds: float) -> None:
         """A slow run counts at once and fades; a fast one is one of many."""
@@ -33,6 +36,7 @@ class Entry(Struct, eq=False):
     payload: bytes
     claimed_at: float
     pace: Pace = msgspec.field(default_factory=Pace)
+    traceparent: str | None = None
     crashes: int = 0
     """How often this step has taken its worker down before."""
     worker: int | None = None
@@ -57,6 +61,8 @@ class Settled(Struct, eq=False):
     run_ns: int = 0
     crashed: bool = False
     """Whether the attempt took its worker down."""
+    at: float = 0.0
+    """When its fate was decided, by the monotonic clock."""
 
 
 class InflightTable:

@@ -32,6 +32,7 @@ class StepEvent(Struct, array_like=True, gc=False):
 
     `task` is 32 hex digits. `attempt` counts from 1. `spec` is an encoded `StepSpec`.
     `context` is the task's input; `dependencies` maps each finished ancestor's name to its result.
+    `traceparent` is the submitter's, if it had one.
     """
 
     task: str
@@ -42,6 +43,7 @@ class StepEvent(Struct, array_like=True, gc=False):
     context: Raw
     dependencies: Raw
     correlation_id: str | None = None
+    traceparent: str | None = None
 
 
 class StepError(Struct, array_like=True, gc=False):
@@ -56,12 +58,16 @@ class StepError(Struct, array_like=True, gc=False):
 
 
 class StepOutcome(Struct, array_like=True, gc=False):
-    """What came of a `StepEvent`: a result, or an error. `run_ns` is the time in the handler."""
+    """What came of a `StepEvent`: a result, or an error.
+
+    `run_ns` is the time in the handler; it was left at `ended_ns`, by CLOCK_MONOTONIC.
+    """
 
     result: Raw = NULL
     metadata: Raw = NULL
     error: StepError | None = None
     run_ns: int = 0
+    ended_ns: int = 0
 
 
 _encoder = msgspec.json.Encoder(decimal_format="string")

@@ -26,14 +26,15 @@ _STOP_MARGIN = 15.0
 class System:
     """A running supervisor; made by `bootstrap`, used as a context manager or stopped by hand."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, strict: bool = False, stderr: int | None = None) -> None:
         self.config = config
         self._callbacks = ExitStack()
         self._stopped = False
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tasker_mp.engine.run"],
+            [sys.executable, "-m", "tasker_mp.engine.run", *(["--strict"] if strict else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=stderr,
             start_new_session=True,  # a Ctrl-C in the terminal is this process's to pass on
         )
         atexit.register(self.stop)
@@ -59,6 +60,11 @@ class System:
 
     def is_running(self) -> bool:
         return self._process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative where a signal killed it."""
+        return self._process.poll()
 
     def status(self) -> dict[str, Any]:
         """The document of `tasker-mp status --json`."""
@@ -133,9 +139,12 @@ def _disown(system: System | None) -> None:
         system._hang_up()
 
 
-def bootstrap(config: Config | None = None) -> System:
+def bootstrap(
+    config: Config | None = None, *, strict: bool = False, stderr: int | None = None
+) -> System:
     """Start a supervisor in a process of its own and return once it is ready.
 
+    `strict` has it refuse a bad template or handler; `stderr` is a descriptor for what it says.
     `EngineError` where it cannot start. It stops when this process ends, however that happens.
     """
-    return System(config or load_config())
+    return System(config or load_config(), strict=strict, stderr=stderr)

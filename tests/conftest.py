@@ -1,7 +1,8 @@
 """Databases for tests: one server for all test processes, a fresh migrated database for each test.
 
 `database` is the DSN of one on the embedded server; `each_database` runs the test a second time on
-a PostgreSQL of the system, where there is another one; `empty_database` is not migrated.
+a PostgreSQL of the system, where there is another one (what is not the way of every step, only with
+`make test-long`); `empty_database` is not migrated.
 """
 
 import hashlib
@@ -115,6 +116,15 @@ def empty_database(databases: Databases) -> Iterator[str]:
 def each_server(request: pytest.FixtureRequest) -> Databases:
     server: Databases = request.getfixturevalue(request.param)
     return server
+
+
+_ON_EACH_SERVER = {"test_submit", "test_claim", "test_finish", "test_lease", "test_migrate"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "[system" in item.name and item.path.stem not in _ON_EACH_SERVER:
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture

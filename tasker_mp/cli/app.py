@@ -22,7 +22,9 @@ _PANELS = {
         "drain": "tasker_mp.cli.steer:drain",
         "pause": "tasker_mp.cli.steer:pause",
         "resume": "tasker_mp.cli.steer:resume",
+        "log-level": "tasker_mp.cli.steer:log_level",
         "status": "tasker_mp.cli.status:status",
+        "top": "tasker_mp.cli.top.command:top",
     },
     "Work": {
         "submit": "tasker_mp.cli.submit:submit",

@@ -187,6 +187,14 @@ def short_duration(seconds: float | None) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
 
 
+def short_age(seconds: float) -> str:
+    """In the largest unit that it has two of: 45 s, 12 min, 30 h, 9 d."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} s"
+
+
 def short_time(at: datetime | None) -> str:
     """In the reader's own time zone."""
     return "" if at is None else at.astimezone().strftime("%Y-%m-%d %H:%M:%S")

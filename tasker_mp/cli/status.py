@@ -1,29 +1,70 @@
 """`status`: what the supervisor of this project is doing, on one page."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
 
 from tasker_mp.cli.output import short_duration, show, show_facts, show_table, write_json
 from tasker_mp.cli.settings import Settings, command, pass_settings
-from tasker_mp.cli.steer import ask_supervisor
 from tasker_mp.errors import UnreachableError
+
+if TYPE_CHECKING:
+    from tasker_mp.observation import Observation
+
+_LATE_SECONDS = 2.0
 
 
 @command("status")
+@click.option("--prometheus", is_flag=True, help="Print its metrics as Prometheus text.")
 @pass_settings
-def status(settings: Settings) -> None:
-    """Show the running supervisor; exit 3 where none runs."""
+def status(settings: Settings, prometheus: bool) -> None:
+    """Show the running supervisor; exit 3 where none runs.
+
+    Read from its status page: it is not disturbed, and answers even where it hangs.
+    """
     try:
-        document = ask_supervisor(settings, "status")
+        seen = _look(settings)
     except UnreachableError as error:
         if settings.json:
             write_json({"running": False, "error": str(error)})
         raise
+    if prometheus:
+        _print_metrics(settings, seen)
+    else:
+        _print_status(settings, seen)
+
+
+def _look(settings: Settings) -> "Observation":
+    from tasker_mp.observer import Observer  # noqa: PLC0415
+
+    seen = Observer(settings.config().root).look()
+    if seen is None:
+        raise UnreachableError("no supervisor is running here; start one with: tasker-mp start")
+    return seen
+
+
+def _print_metrics(settings: Settings, seen: "Observation") -> None:
+    from tasker_mp.metrics import prometheus as text_of  # noqa: PLC0415
+
+    text = text_of(seen)
+    if settings.json:
+        write_json({"prometheus": text})
+    else:
+        click.echo(text, nl=False)
+
+
+def _print_status(settings: Settings, seen: "Observation") -> None:
+    from tasker_mp.status_document import status_document  # noqa: PLC0415
+
+    document = status_document(seen)
     if settings.json:
         write_json(document)
-    else:
-        show_facts(_facts(document))
-        show("")
-        _show_workers(document["workers"])
+        return
+    if seen.age >= _LATE_SECONDS:
+        show_facts([("HANGS", f"it has said nothing for {short_duration(seen.age)}")])
+    show_facts(_facts(document))
+    show("")
+    _show_workers(document["workers"])
 
 
 def _facts(d: dict[str, Any]) -> list[tuple[str, str]]:
@@ -46,7 +87,7 @@ def _facts(d: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _waiting(d: dict[str, Any]) -> str:
     if d["pending_count"] is None:
-        return "unknown: the database is away"
+        return "unknown: the database has not said"
     oldest = d["oldest_pending_age_ms"]
     age = f", the oldest for {short_duration(oldest / 1000)}" if oldest else ""
     return f"{d['pending_count']:,} in the queues{age}"

@@ -1,4 +1,4 @@
-"""`stop`, `drain`, `pause`, `resume`: steer the supervisor that runs in this project."""
+"""`stop`, `drain`, `pause`, `resume`, `log-level`: steer the supervisor of this project."""
 
 import os
 import select
@@ -9,6 +9,7 @@ import rich_click as click
 from tasker_mp.cli.output import say, write_json
 from tasker_mp.cli.settings import Settings, command, pass_settings
 from tasker_mp.errors import EngineError, UnreachableError
+from tasker_mp.log_line import LEVELS
 
 if TYPE_CHECKING:
     from tasker_mp.config import Config
@@ -17,12 +18,12 @@ _MARGIN = 15.0
 """Seconds for what follows a drain: workers stopped, the database left."""
 
 
-def ask_supervisor(settings: Settings, name: str) -> dict[str, Any]:
+def ask_supervisor(settings: Settings, name: str, **details: Any) -> dict[str, Any]:
     """Its answer to a command; `UnreachableError` where none runs, `EngineError` if it refuses."""
     from tasker_mp.control import Command, ask  # noqa: PLC0415
     from tasker_mp.engine.runtime import RuntimeDirectory  # noqa: PLC0415
 
-    answer = ask(RuntimeDirectory(settings.config().root).control_socket, Command(name))
+    answer = ask(RuntimeDirectory(settings.config().root).control_socket, Command(name, **details))
     if "error" in answer:
         raise EngineError(f"the supervisor refuses: {answer['error']}")
     return answer
@@ -80,6 +81,15 @@ def pause(settings: Settings) -> None:
 def resume(settings: Settings) -> None:
     """Have a paused supervisor claim again."""
     _tell(settings, ask_supervisor(settings, "resume"), "running")
+
+
+@command("log-level")
+@click.argument("level", type=click.Choice(LEVELS))
+@pass_settings
+def log_level(settings: Settings, level: str) -> None:
+    """Have the running supervisor log LEVEL and above; its workers from their next step on."""
+    answer = ask_supervisor(settings, "log_level", level=level)
+    _tell(settings, answer, f"logging {level} and above")
 
 
 def _tell(settings: Settings, document: dict[str, Any], message: str) -> None:

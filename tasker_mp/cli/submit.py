@@ -11,7 +11,7 @@ import rich_click as click
 from tasker_mp.cli.output import say, write_json
 from tasker_mp.cli.settings import Settings, command, pass_settings
 from tasker_mp.cli.steer import running_pid
-from tasker_mp.cli.task import failed, show_task, task_document
+from tasker_mp.cli.task_view import failed, show_task, task_document
 from tasker_mp.errors import ContextError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 @click.option("--tag", "tags", multiple=True, metavar="T", help="Kept with the task; repeatable.")
 @click.option("--initiator", metavar="WHO", help="Kept with the task: who wants it.")
 @click.option("--reason", metavar="WHY", help="Kept with the task: what for.")
+@click.option("--correlation-id", metavar="UUID", type=click.UUID, help="Kept, and in every log.")
+@click.option("--traceparent", metavar="T", help="W3C Trace Context: the trace it is a part of.")
 @pass_settings
 def submit(
     settings: Settings,

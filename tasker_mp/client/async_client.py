@@ -32,6 +32,7 @@ from tasker_mp.client.submission import (
     submitted_summary,
 )
 from tasker_mp.client.task import DeadLetter, Task, TaskSummary, dead_letter, task, task_summary
+from tasker_mp.client.task_filter import TaskFilter
 from tasker_mp.config import Config, load_config
 from tasker_mp.db.connect import connect_async
 from tasker_mp.db.ready import ready_database
@@ -136,11 +137,19 @@ class AsyncClient:
         namespace: str | None = None,
         quarantined: bool = False,
         limit: int = 50,
+        where: TaskFilter | None = None,
+        scan: int | None = None,
     ) -> list[TaskSummary]:
-        """Tasks, newest first; `quarantined`: only those with a step that kept crashing."""
+        """Tasks, newest first; `quarantined`: only those with a step that kept crashing.
+
+        `where` says more closely which; past `scan` tasks they are not looked for.
+        """
+        parameters: dict[str, Any] = {"state": state, "namespace": namespace, "limit": limit}
+        if not quarantined:
+            where = where or TaskFilter(state=state, namespace=namespace)
+            parameters |= where.parameters(scan)
         name = "list_quarantined" if quarantined else "list_tasks"
-        rows = await self._rows(name, state=state, namespace=namespace, limit=limit)
-        return [task_summary(row) for row in rows]
+        return [task_summary(row) for row in await self._rows(name, **parameters)]
 
     async def list_dead_letters(
         self,

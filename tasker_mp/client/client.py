@@ -36,11 +36,13 @@ from tasker_mp.client.task import (
     TaskSummary,
     Transition,
     dead_letter,
+    progress,
     task,
     task_results,
     task_summary,
     transition,
 )
+from tasker_mp.client.task_filter import SCAN_LIMIT, TaskCounts, TaskFilter, task_counts
 from tasker_mp.config import Config, load_config
 from tasker_mp.db.connect import connect
 from tasker_mp.db.ready import ready_database
@@ -91,6 +93,7 @@ class Client:
         initiator: str | None = None,
         reason: str | None = None,
         correlation_id: UUID | None = None,
+        traceparent: str | None = None,
     ) -> TaskSummary:
         """Submit one task; the earlier one where its idempotency key and content were seen before.
 
@@ -107,6 +110,7 @@ class Client:
             initiator=initiator,
             reason=reason,
             correlation_id=correlation_id,
+            traceparent=traceparent,
         )
         uuid, created_at = self._submit([submission])[0]
         if created_at is None:
@@ -186,6 +190,13 @@ class Client:
         row = self._task_row(uuid)
         return task(row, self._rows("get_steps", task=uuid))
 
+    def progress(self, of: Task) -> Task:
+        """The task as it is by now, without results; a look that a large task can bear often."""
+        rows = self._rows("get_progress", task=of.uuid)
+        if not rows:
+            raise UnknownTaskError(f"task {of.uuid} is not there any more: deleted by retention")
+        return progress(of, rows)
+
     def get_summary(self, uuid: UUID) -> TaskSummary:
         """The task without its steps; `UnknownTaskError` where there is none."""
         return task_summary(self._task_row(uuid))
@@ -197,11 +208,19 @@ class Client:
         namespace: str | None = None,
         quarantined: bool = False,
         limit: int = 50,
+        where: TaskFilter | None = None,
+        scan: int | None = None,
     ) -> list[TaskSummary]:
-        """Tasks, newest first; `quarantined`: only those with a step that kept crashing."""
+        """Tasks, newest first; `quarantined`: only those with a step that kept crashing.
+
+        `where` says more closely which; past `scan` tasks they are not looked for.
+        """
+        parameters: dict[str, Any] = {"state": state, "namespace": namespace, "limit": limit}
+        if not quarantined:
+            where = where or TaskFilter(state=state, namespace=namespace)
+            parameters |= where.parameters(scan)
         name = "list_quarantined" if quarantined else "list_tasks"
-        rows = self._rows(name, state=state, namespace=namespace, limit=limit)
-        return [task_summary(row) for row in rows]
+        return [task_summary(row) for row in self._rows(name, **parameters)]
 
     def list_dead_letters(
         self,
@@ -224,6 +243,10 @@ class Client:
     def count_tasks(self, *, namespace: str | None = None) -> dict[str, int]:
         """How many tasks are in each state that one is in."""
         return dict(self._rows("count_tasks", namespace=namespace))
+
+    def summarize_tasks(self, where: TaskFilter, scan: int | None = SCAN_LIMIT) -> TaskCounts:
+        """How many tasks match in each state, of the newest `scan`; `where.state` is left open."""
+        return task_counts(self._rows("summarize_tasks", **where.parameters(scan)), scan)
 
     def count_ended(self, uuids: Sequence[UUID]) -> tuple[int, int]:
         """How many of the tasks have completed, and how many ended in another way."""

@@ -15,12 +15,16 @@ from tasker_mp.errors import ContextError, InvalidInputError, UnencodableResultE
 from tasker_mp.identity import mint_task_uuid
 from tasker_mp.messages import encode_result
 from tasker_mp.states import TaskState
+from tasker_mp.trace_context import parse_traceparent
 
 _PRIORITY_RANGE = range(-32768, 32768)
 
 
 class Submission(Struct, kw_only=True):
-    """One task to submit. `priority` above 0 is claimed before, below 0 after the ordinary ones."""
+    """One task to submit. `priority` above 0 is claimed before, below 0 after the ordinary ones.
+
+    `traceparent` (W3C Trace Context) makes it a part of the submitter's trace.
+    """
 
     namespace: str
     name: str
@@ -32,6 +36,7 @@ class Submission(Struct, kw_only=True):
     initiator: str | None = None
     reason: str | None = None
     correlation_id: UUID | None = None
+    traceparent: str | None = None
 
 
 class _Row(Struct):
@@ -94,6 +99,8 @@ def _row(submission: Submission, catalog: Catalog, max_payload_bytes: int) -> _R
     template = catalog.find(submission.namespace, submission.name, submission.version)
     if submission.priority not in _PRIORITY_RANGE:
         raise InvalidInputError(f"priority {submission.priority} is outside -32768..32767")
+    if submission.traceparent is not None:
+        parse_traceparent(submission.traceparent)
     return _Row(
         mint_task_uuid(),
         template,
@@ -128,6 +135,7 @@ def _encode_details(submission: Submission) -> bytes:
         "initiator": submission.initiator,
         "reason": submission.reason,
         "correlation_id": submission.correlation_id,
+        "traceparent": submission.traceparent,
     }
     given = {name: value for name, value in details.items() if value is not None}
     try:

@@ -178,6 +178,21 @@ def task(row: tuple[Any, ...], step_rows: Iterable[tuple[Any, ...]]) -> Task:
     return Task(**_summary_fields(row), context=row[13], steps=steps)
 
 
+def progress(of: Task, rows: Iterable[tuple[Any, ...]]) -> Task:
+    """The task as it is by now, without results, from the rows of `get_progress.sql`."""
+    steps = []
+    ends: dict[str, Any] = {}
+    for state, started_at, completed_at, *step in rows:
+        head, owner_and_times, error = step[:6], step[6:11], step[11]
+        steps.append(_step(of.uuid, (*head, None, None, *owner_and_times, None, None, error)))
+        ends = {
+            "state": TaskState(state),
+            "started_at": started_at,
+            "completed_at": completed_at,
+        }
+    return msgspec.structs.replace(of, steps=steps, **ends)
+
+
 def transition(row: tuple[Any, ...], names: dict[int, str]) -> Transition:
     """From a row of `get_transitions.sql`; `names` by step number."""
     step_no, at, from_state, to_state, attempt, actor, reason, error = row

@@ -13,6 +13,7 @@ from tasker_mp.db.queries import query
 from tasker_mp.inflight import Settled
 
 _DUE_LIMIT = 1000
+_DEPTH_LIMIT = 1_000_000
 
 
 class ClaimedStep(NamedTuple):
@@ -29,6 +30,16 @@ class ClaimedStep(NamedTuple):
     correlation_id: bytes | None
     context: bytes
     dependencies: bytes
+    traceparent: str | None = None
+
+
+class TableHealth(NamedTuple):
+    """Of tasker's own tables and queues; the oldest transaction is anybody's, in seconds."""
+
+    live_tuples: int
+    dead_tuples: int
+    oldest_transaction: float
+    bytes: int
 
 
 class WaitingQueue(NamedTuple):
@@ -190,10 +201,13 @@ class Store:
         definition: bytes = await self._value("get_template", template_id=template_id)
         return definition
 
-    async def queue_depth(self, queues: Sequence[str]) -> tuple[int, int]:
-        """Messages waiting, and the oldest one's age in milliseconds."""
-        rows = await self._rows("queue_depth", queues=list(queues))
-        return rows[0][0], rows[0][1]
+    async def queue_depths(self, queues: Sequence[str]) -> list[tuple[str, int, float]]:
+        """Of each: its name, messages (a million stands for more), the oldest one's age in ms."""
+        rows = await self._rows("queue_depths", queues=list(queues), limit=_DEPTH_LIMIT)
+        return [(name, count, age) for name, count, age in rows]
+
+    async def table_health(self) -> TableHealth:
+        return TableHealth(*(await self._rows("table_health"))[0])
 
     async def waiting_queues(self, lease: float) -> list[WaitingQueue]:
         """`lease` in seconds, as for `heartbeat`."""

@@ -5,8 +5,6 @@ import time
 from collections import deque
 from collections.abc import Iterable
 
-import msgspec
-
 from tasker_mp.engine.statistics import Statistics
 from tasker_mp.inflight import InflightTable, Settled
 from tasker_mp.messages import StepError, StepOutcome, outcome_decoder
@@ -32,25 +30,35 @@ class Collector:
 
     def collect(self, records: Iterable[Record]) -> int:
         """Settle the results of a worker; how many were new. Others are counted and dropped."""
-        accepted = 0
-        now = time.monotonic()
+        rings, runs, collects = list[int](), list[int](), list[int]()
+        now, at = time.monotonic_ns(), time.monotonic()
         for record in records:
             entry = self._inflight.settle(record.event_id)
             if entry is None:
                 self._statistics.duplicate_completions += 1
                 continue
-            settled = settle(entry, _decode(record.payload), random.uniform(-1, 1))  # noqa: S311
-            entry.pace.note(settled.run_ns / 1e9)
-            self._statistics.queue.add((now - entry.claimed_at) * 1000 - settled.run_ns / 1e6)
+            outcome = _decode(record.payload)
+            settled = settle(entry, outcome, random.uniform(-1, 1))  # noqa: S311
+            run, ended = settled.run_ns, outcome.ended_ns or now
+            entry.pace.note(run / 1e9)
+            rings.append((ended - run) // 1000 - int(entry.claimed_at * 1e6))
+            runs.append(run // 1000)
+            collects.append((now - ended) // 1000)
             if settled.state != StepState.COMPLETE and entry.worker is not None:
                 self._statistics.worker_failures[entry.worker] += 1
-            self.add(settled)
-            accepted += 1
-        return accepted
+            self._keep(settled, at)
+        self._statistics.stages["ring"].add(rings)
+        self._statistics.stages["run"].add(runs)
+        self._statistics.stages["collect"].add(collects)
+        return len(runs)
 
     def add(self, settled: Settled) -> None:
         """Queue a fate that was decided without a result: a crash, an input too large."""
-        self._count(settled)
+        self._keep(settled, time.monotonic())
+
+    def _keep(self, settled: Settled, at: float) -> None:
+        settled.at = at
+        self._statistics.settled(settled)
         self._settled.append(settled)
 
     def take(self, limit: int) -> list[Settled]:
@@ -68,22 +76,11 @@ class Collector:
         """Return a batch that could not be committed now, in its order."""
         self._settled.extendleft(reversed(list(batch)))
 
-    def _count(self, settled: Settled) -> None:
-        stats = self._statistics
-        stats.processed += 1
-        stats.run.add(settled.run_ns / 1e6)
-        if settled.state == StepState.COMPLETE:
-            stats.succeeded += 1
-        elif settled.state == StepState.WAITING_FOR_RETRY:
-            stats.retried += 1
-        else:
-            stats.failed += 1
-
 
 def _decode(payload: bytes) -> StepOutcome:
     try:
         return outcome_decoder.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # what is not UTF-8 is no DecodeError
         return StepOutcome(
             error=StepError(
                 f"the worker's answer could not be read: {error}",

@@ -12,11 +12,14 @@ import msgspec
 import structlog
 
 from tasker_mp.control import Command, short_address
+from tasker_mp.errors import EngineError
 
 log = structlog.get_logger("tasker_mp.control")
 
 _LINE_BYTES = 64 * 1024
 _IDLE_LIMIT = 30.0
+_CLIENTS = 64
+"""At the same time: one more, and the oldest is hung up on, so that nobody is ever kept out."""
 
 
 Handler = Callable[[Command], Awaitable[dict[str, Any]]]
@@ -29,7 +32,7 @@ class ControlServer:
         self._path = path
         self._handler = handler
         self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.StreamWriter] = set()
+        self._clients: dict[asyncio.StreamWriter, None] = {}  # the oldest first
 
     async def start(self) -> None:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -44,21 +47,28 @@ class ControlServer:
         if self._server is not None:
             self._server.close()
             self._path.unlink(missing_ok=True)
-        for client in self._clients:
+        for client in list(self._clients):
             client.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._clients.add(writer)
+        if _peer_uid(writer) not in (0, os.getuid()):
+            writer.close()
+            return
+        if len(self._clients) >= _CLIENTS:
+            oldest = next(iter(self._clients))
+            del self._clients[oldest]
+            oldest.transport.abort()
+        self._clients[writer] = None
         try:
-            if _peer_uid(writer) not in (0, os.getuid()):
-                return
             while (line := await asyncio.wait_for(_read_line(reader), _IDLE_LIMIT)) != b"":
                 writer.write(msgspec.json.encode(await self._answer(line)) + b"\n")
                 await asyncio.wait_for(writer.drain(), _IDLE_LIMIT)
+                await asyncio.sleep(0)  # a flood that is here already must not hold the loop
         except (TimeoutError, OSError) as error:
             log.debug("control client dropped", error=str(error))
+            writer.transport.abort()  # to close would wait for it to read what it never will
         finally:
-            self._clients.discard(writer)
+            self._clients.pop(writer, None)
             writer.close()
 
     async def _answer(self, line: bytes | None) -> dict[str, Any]:
@@ -66,9 +76,12 @@ class ControlServer:
             return {"error": f"not a command: the line is longer than {_LINE_BYTES} bytes"}
         try:
             command = msgspec.json.decode(line, type=Command)
-        except msgspec.DecodeError as error:
+        except (ValueError, RecursionError) as error:  # what is not UTF-8 is no DecodeError
             return {"error": f"not a command: {error}"}
-        return await self._handler(command)
+        try:
+            return await self._handler(command)
+        except EngineError as error:
+            return {"error": str(error)}
 
 
 async def _read_line(reader: asyncio.StreamReader) -> bytes | None:
@@ -76,11 +89,14 @@ async def _read_line(reader: asyncio.StreamReader) -> bytes | None:
     fits = True
     while True:
         try:
-            line = await reader.readline()
-        except ValueError:  # dropped up to here; the rest of it follows
+            line = await reader.readuntil(b"\n")
+        except asyncio.IncompleteReadError:
+            return b""  # half a line is no command
+        except asyncio.LimitOverrunError as error:
+            await reader.readexactly(error.consumed)  # the rest of it follows, if only its end
             fits = False
         else:
-            return line if fits or not line else None
+            return line if fits else None
 
 
 def _peer_uid(writer: asyncio.StreamWriter) -> int:

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Protocol
+from uuid import UUID
 
 import structlog
 from msgspec import Raw
@@ -73,7 +74,8 @@ class Dispatcher:
             spec=Raw(spec.encoded),
             context=Raw(step.context),
             dependencies=Raw(step.dependencies),
-            correlation_id=step.correlation_id.hex() if step.correlation_id else None,
+            correlation_id=str(UUID(bytes=step.correlation_id)) if step.correlation_id else None,
+            traceparent=step.traceparent,
         )
         return Entry(
             event_id=step.event_id,
@@ -87,6 +89,7 @@ class Dispatcher:
             claimed_at=now,
             pace=spec.pace,
             crashes=step.crashes,
+            traceparent=step.traceparent,
         )
 
     def dispatch(self, workers: Sequence[Recipient]) -> None:

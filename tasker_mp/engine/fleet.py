@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import psutil
 import structlog
 
-from tasker_mp import process
+from tasker_mp import logs, process
 from tasker_mp.engine.nursery import Nursery
 from tasker_mp.engine.watchdog import TICK, Overdue, Watchdog
 from tasker_mp.engine.worker_process import Condemned, WorkerProcess
 from tasker_mp.engine.zygote_process import exit_reason
 from tasker_mp.errors import EngineError, TransportError
+from tasker_mp.histogram import Histogram
 from tasker_mp.inflight import Entry
 from tasker_mp.transport.interface import Record
 from tasker_mp.worker.settings import WorkerSettings
@@ -26,6 +27,7 @@ log = structlog.get_logger("tasker_mp.fleet")
 _YOUNG_DEATHS_LIMIT = 5
 _KILL_LIMIT = 5.0
 _STACK_SECONDS = 0.03
+_STACK_LIMIT = 1.0
 _READY_CHECK = 0.002
 _KILLED = exit_reason(-signal.SIGKILL)
 
@@ -87,6 +89,8 @@ class Fleet:
         self.workers: dict[int, WorkerProcess] = {}
         self.restarts: dict[int, int] = {}
         self.last_exits: dict[int, str] = {}
+        self.lag = Histogram()
+        """How late the loop wakes up, seen at every look at the workers."""
 
     @property
     def registered_handlers(self) -> int:
@@ -96,6 +100,10 @@ class Fleet:
     def problems(self) -> list[str]:
         """The handlers that cannot be used, and why."""
         return self._nursery.problems
+
+    @property
+    def zygote_pid(self) -> int | None:
+        return self._nursery.zygote_pid
 
     # -- starting -----------------------------------------------------------------------------
 
@@ -116,6 +124,7 @@ class Fleet:
         loop = asyncio.get_running_loop()
         loop.add_reader(worker.results.fileno(), self._on_results, worker)
         loop.add_reader(worker.pidfd, self._on_death, worker)
+        worker.follow_output()
 
     # -- watching -----------------------------------------------------------------------------
 
@@ -200,7 +209,9 @@ class Fleet:
     async def watch(self) -> None:
         """Enforce deadlines, and let nothing wait behind a slow step; for ever."""
         while True:
+            due = time.monotonic() + TICK
             await asyncio.sleep(TICK)
+            self.lag.add(int((time.monotonic() - due) * 1e6))
             if any(w.request_fill or w.stuck or w.exiting for w in self.workers.values()):
                 self._look(time.monotonic())
 
@@ -243,6 +254,42 @@ class Fleet:
                 if rss_of(worker) > self._limits.rss_bytes:
                     self._recycle(worker)
 
+    # -- at an operator's word ----------------------------------------------------------------
+
+    def kill_worker(self, index: int) -> int:
+        """Kill it, whatever it runs; the pid. `EngineError` where there is none."""
+        worker = self._worker(index)
+        log.warning("worker killed by an operator", worker=index, pid=worker.pid)
+        worker.kill()
+        return worker.pid
+
+    async def stack_of(self, index: int) -> str:
+        """The Python stacks of all its threads; `EngineError` where it cannot write them."""
+        worker = self._worker(index)
+        if not worker.page.ready:
+            raise EngineError(f"worker {index} is starting: it has no stack yet")
+        if worker.condemned is None:  # else it writes one already
+            worker.ask_for_stack()
+        limit, text, before = time.monotonic() + _STACK_LIMIT, "", None
+        while self.workers.get(index) is worker and time.monotonic() < limit:
+            await asyncio.sleep(_STACK_SECONDS)
+            before, text = text, worker.stack()
+            if text and text == before:
+                return text
+        raise EngineError(f"worker {index} (pid {worker.pid}) wrote no stack: is it stopped?")
+
+    def tell_log_level(self) -> None:
+        """Have every worker log what this process logs, from its next step on."""
+        for worker in self.workers.values():
+            worker.page.set_severity(logs.severity())
+
+    def _worker(self, index: int) -> WorkerProcess:
+        if worker := self.workers.get(index):
+            return worker
+        if 0 <= index < self.count:
+            raise EngineError(f"worker {index} is dead: another one is being started")
+        raise EngineError(f"there is no worker {index}: they are 0 to {self.count - 1}")
+
     # -- repairing ----------------------------------------------------------------------------
 
     def _repair(self, work: Coroutine[Any, Any, None]) -> None:
@@ -265,11 +312,18 @@ class Fleet:
         self._adopt(await self._nursery.fork_again(index, self._limits.depth))
         self._listener.on_room()
 
-    def reap_orphans(self) -> int:
-        """Reap dead children that are nobody here: what a worker's handler forked and left."""
+    def reap_orphans(self, *others: int | None) -> int:
+        """Reap dead children that are nobody here: what a worker's handler forked and left.
+
+        `others` are children that somebody else waits for.
+        """
         if self._nursery.busy:
             return 0  # a worker just forked is nobody yet
-        known = {self._nursery.zygote_pid, *(worker.pid for worker in self.workers.values())}
+        known = {
+            self._nursery.zygote_pid,
+            *others,
+            *(worker.pid for worker in self.workers.values()),
+        }
         reaped = 0
         while (child := _dead_child()) and child not in known:
             os.waitpid(child, 0)

@@ -36,7 +36,7 @@ class Lane:
                 return await self._halves(batch, capacity)
             if capacity:  # perhaps it was the input of a child, and the result is blameless
                 return await self.commit(batch, 0)
-            log.error("result refused by the database", error=str(error).strip())
+            log.error("result refused by the database", error=str(error).splitlines()[0])
             return await self._fail(batch[0], error)
 
     async def _halves(self, batch: Sequence[Settled], capacity: int) -> Finished:

@@ -36,6 +36,7 @@ from tasker_mp.messages import StepError
 from tasker_mp.result import ErrorType
 from tasker_mp.settle import settle_crash, settle_timeout
 from tasker_mp.states import StepState
+from tasker_mp.tracing import Spans
 from tasker_mp.transport.interface import Record
 
 log = structlog.get_logger("tasker_mp.pipeline")
@@ -62,6 +63,7 @@ class Pipeline:
         self.inflight = InflightTable()
         self.queues = QueueOrder(namespaces)
         self.fleet: Fleet | None = None
+        self.spans: Spans | None = None
         self._reserved = 0
         self._portion = Portion()
         self._max_in_flight = config.worker.max_in_flight
@@ -117,11 +119,14 @@ class Pipeline:
         if not queues:
             return
         asked = self._portion.of(self._room())
+        started = time.monotonic()
         with self._reserving(asked):
             claimed = await self._claim_steps(queues, asked)
             if claimed is None or len(claimed) >= asked:
                 self.note_work(*queues)
-            self.statistics.claimed += len(claimed or ())
+            self.statistics.answered(len(claimed or ()), time.monotonic() - started)
+            if self.spans is not None:
+                self.spans.claimed(claimed or [], started)
             await self._accept(claimed or [], self._claims)
         await self._adopt_after_loss(self._claims)
 
@@ -135,7 +140,7 @@ class Pipeline:
         try:
             claimed = await self._claims.run(claim)
         except _UNREADABLE as error:
-            log.warning("claim refused by the database", steps=asked, error=str(error).strip())
+            log.warning("claim refused by the database", steps=asked, error=_first_line(error))
             self._portion.refused(asked)
             return None if asked > 1 else await self._claim_unreadable(queues)
         self._portion.note(claimed or [])
@@ -150,7 +155,7 @@ class Pipeline:
             try:
                 return [await self._claims.run(lambda s: s.hydrate_step(step))]  # noqa: B023
             except _UNREADABLE as error:
-                log.error("input refused by the database", step=step.name, error=str(error).strip())
+                log.error("input refused by the database", step=step.name, error=_first_line(error))
                 self._settle(self._dispatcher.refuse(step, _unreadable(error)))
         return []
 
@@ -266,15 +271,17 @@ class Pipeline:
         self._woken = False
 
     async def _commit(self, lane: Lane, batch: list[Settled]) -> None:
-        started = time.monotonic()
         # Children may have the places of what is committed, and some more: the others claim, too.
         extra = self._room() // 4
         room = self._portion.of(len(batch) + extra) if self.open else 0
         with self._reserving(extra):
+            started = time.monotonic()
             finished = await lane.commit(batch, room)
+            if self.spans is not None:
+                self.spans.committed(batch, finished, started)
             lane.release(self.inflight.release(settled.entry for settled in batch))
             self._retries.note(x.delay for x in batch if x.state == StepState.WAITING_FOR_RETRY)
-            self.statistics.committed(len(batch), finished, time.monotonic() - started)
+            self.statistics.committed(batch, finished)
             if finished.stale:
                 log.warning("stale results refused", events=[e.hex() for e in finished.stale[:5]])
             self._portion.note(finished.continued)
@@ -284,9 +291,14 @@ class Pipeline:
             self._claim_wanted.set()
 
 
+def _first_line(error: psycopg.Error) -> str:
+    """Those below it quote what could not be read."""
+    return str(error).splitlines()[0]
+
+
 def _unreadable(error: psycopg.Error) -> StepError:
     return StepError(
-        message=f"the database cannot give the step's input: {str(error).splitlines()[0]}",
+        message=f"the database cannot give the step's input: {_first_line(error)}",
         error_type=ErrorType.PERMANENT_ERROR,
         error_code=error.sqlstate,
         retryable=False,

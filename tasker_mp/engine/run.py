@@ -19,9 +19,10 @@ from tasker_mp.db.ready import ready_database
 from tasker_mp.engine.runtime import RuntimeDirectory
 from tasker_mp.engine.supervisor import Supervisor
 from tasker_mp.errors import ConfigError, EngineError, TemplateError
-from tasker_mp.logs import configure_logging
+from tasker_mp.logs import bind, configure_logging
 from tasker_mp.template.parse import load_templates
 from tasker_mp.template.template_set import TemplateSet
+from tasker_mp.tracing import open_spans
 
 log = structlog.get_logger("tasker_mp.engine")
 
@@ -55,8 +56,6 @@ def _check(config: Config) -> None:
             f"database.pool_size = {config.database.pool_size} is too small for "
             f"worker.lanes = {config.worker.lanes}: set it to {needed} or more"
         )
-    if config.web.enabled:
-        raise ConfigError("web.enabled = true: this version has no web address; set it to false")
 
 
 def _terminate(signum: int, _frame: object) -> NoReturn:
@@ -73,15 +72,21 @@ async def _serve(
     on_ready: Callable[[Supervisor], None] | None,
 ) -> None:
     supervisor = Supervisor(config, dsn, templates.templates, runtime)
+    bind(worker_id=supervisor.worker_id)
+    spans = supervisor.pipeline.spans = open_spans(supervisor.worker_id)
 
     def ready() -> None:
         if strict and supervisor.fleet.problems:
             raise EngineError(f"--strict: {supervisor.fleet.problems[0]}")
-        log.info("ready", worker_id=supervisor.worker_id, namespaces=supervisor.namespaces)
+        log.info("ready", namespaces=supervisor.namespaces)
         if on_ready is not None:
             on_ready(supervisor)
 
-    await supervisor.run(ready)
+    try:
+        await supervisor.run(ready)
+    finally:
+        if spans is not None:
+            spans.close()
 
 
 def _report(templates: TemplateSet, *, strict: bool) -> None:
@@ -104,7 +109,8 @@ def main() -> None:
         sys.exit(1)  # who asked was interrupted before it could say what for
     config = msgspec.json.decode(text, type=Config, dec_hook=lambda kind, value: kind(value))
     try:
-        run_supervisor(config, on_ready=_answer_parent)
+        strict = "--strict" in sys.argv[1:]
+        run_supervisor(config, strict=strict, on_ready=_answer_parent)
     except EngineError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)

@@ -34,6 +34,10 @@ class RuntimeDirectory:
     def control_socket(self) -> Path:
         return self.path / "control.sock"
 
+    @property
+    def status_page(self) -> Path:
+        return self.path / "status.page"
+
     def acquire(self, supervisor: UUID) -> list[UUID]:
         """Become the project's supervisor; the incarnations before this one, known to be dead.
 
@@ -57,7 +61,7 @@ class RuntimeDirectory:
         previous = self._read(fd)
         dead = [previous.supervisor, *previous.unrecovered][:_REMEMBERED] if previous else []
         self._write(SupervisorRecord(os.getpid(), supervisor, dead))
-        self.control_socket.unlink(missing_ok=True)
+        self._sweep()
         return dead
 
     def recovered(self) -> None:
@@ -68,11 +72,15 @@ class RuntimeDirectory:
     def release(self, *, clean: bool) -> None:
         """Give up the lock; the record stays where the next supervisor has something to recover."""
         if self._lock_fd is not None:
-            self.control_socket.unlink(missing_ok=True)
+            self._sweep()
             if clean and self._record is not None and not self._record.unrecovered:
                 os.ftruncate(self._lock_fd, 0)
             os.close(self._lock_fd)
             self._lock_fd = None
+
+    def _sweep(self) -> None:
+        for file in (self.control_socket, self.status_page):
+            file.unlink(missing_ok=True)
 
     def _write(self, record: SupervisorRecord) -> None:
         """In one store over the old one: killed at any moment, one of the two is there."""

@@ -29,7 +29,7 @@ class SpecCache:
             step.name: CachedSpec(
                 encode(StepSpec(template.namespace_name, template.name, template.version, step)),
                 step,
-                Pace(),
+                Pace(0.0, template.namespace_name, template.name, step.name),
             )
             for step in template.steps
         }

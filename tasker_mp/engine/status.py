@@ -1,95 +1,68 @@
-"""What `tasker-mp status` tells about a running supervisor."""
+"""Gathers what a supervisor tells about itself."""
 
-import asyncio
-import os
 import time
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
 
-import psutil
-
+from tasker_mp import __version__
+from tasker_mp.engine.statistics import durations
 from tasker_mp.engine.worker_process import WorkerProcess
+from tasker_mp.snapshot import (
+    DatabaseSnapshot,
+    Event,
+    NamespaceSnapshot,
+    OutcomeCount,
+    Snapshot,
+    TableHealth,
+    WorkerSnapshot,
+)
 
 if TYPE_CHECKING:
     from tasker_mp.engine.supervisor import Supervisor
 
-_DEPTH_LIMIT = 1.0
-"""Seconds that a status waits for a database in trouble."""
+_WORKERS_SHOWN = 1000
+"""A page has room for so many."""
 
 
-async def status(supervisor: "Supervisor") -> dict[str, Any]:
-    """The document of `status --json`; durations in the units of their names."""
-    pending, oldest_ms = await _queues(supervisor)
-    stats = supervisor.pipeline.statistics
-    starvation = supervisor.starvation.reason
-    return {
-        "running": True,
-        "environment": supervisor.config.environment,
-        "worker_id": supervisor.worker_id,
-        "pid": os.getpid(),
-        "started_at": datetime.fromtimestamp(supervisor.started_at, UTC).isoformat(),
-        "uptime_seconds": round(time.time() - supervisor.started_at, 3),
-        "worker_core_status": supervisor.state,
-        "deployment_mode": supervisor.config.worker.mode,
-        "web_api_enabled": supervisor.config.web.enabled,
-        "supported_namespaces": supervisor.namespaces,
-        "database_pool_size": len(supervisor.sessions) + 1,
-        "database_pool_idle": sum(not session.busy for session in supervisor.sessions),
-        "database_connected": all(session.connected for session in supervisor.sessions),
-        "event_bridge_active": True,
-        "subscriber_active": supervisor.announcements.listening,
-        "handler_registry_size": supervisor.fleet.registered_handlers,
-        "in_flight": supervisor.pipeline.inflight.held,
-        "pending_count": pending,
-        "oldest_pending_age_ms": oldest_ms,
-        "starvation_detected": starvation is not None,
-        "starvation_reason": starvation and starvation.sentence,
-        "stats": stats.counters(),
-        "rates": {
-            "steps_per_second": round(stats.steps.per_second(), 1),
-            "tasks_per_second": round(stats.tasks.per_second(), 1),
-        },
-        "latency_ms": stats.latencies(),
-        "workers": [_worker(supervisor, index) for index in range(supervisor.fleet.count)],
-    }
-
-
-async def _queues(supervisor: "Supervisor") -> tuple[int | None, int | None]:
-    """Messages waiting and the oldest one's age; unknown while the database is away."""
-    session = supervisor.housekeeping
-    if session.trouble is not None or not session.connected:
-        return None, None
-    queues = supervisor.pipeline.queues.all
-    asked = asyncio.create_task(session.run(lambda s: s.queue_depth(queues)))
-    done, _ = await asyncio.wait((asked,), timeout=_DEPTH_LIMIT)
-    if done:
-        return asked.result()
-    asked.cancel()  # and not waited for, either
-    return None, None
-
-
-def _worker(supervisor: "Supervisor", index: int) -> dict[str, Any]:
-    worker = supervisor.fleet.workers.get(index)
-    row: dict[str, Any] = {
-        "index": index,
-        "pid": worker.pid if worker else None,
-        "state": worker_state(worker),
-        "handler": None,
-        "step": None,
-        "busy_ms": None,
-        "timeout_ms": None,
-        "processed": worker.processed if worker else 0,
-        "failed": supervisor.pipeline.statistics.worker_failures[index],
-        "restarts": supervisor.fleet.restarts.get(index, 0),
-        "last_exit": supervisor.fleet.last_exits.get(index),
-        "request_ring_fill": worker.request_fill if worker else 0.0,
-        "result_ring_fill": 0.0,
-        "rss_bytes": None,
-        "cpu_percent": None,
-    }
-    if worker is not None:
-        row |= _running(supervisor, worker) | _resources(worker)
-    return row
+def take_snapshot(supervisor: "Supervisor", start_ticks: int, events: Sequence[Event]) -> Snapshot:
+    """As it is now; costs no question to anybody."""
+    config, pipeline, fleet = supervisor.config, supervisor.pipeline, supervisor.fleet
+    stats, starvation = pipeline.statistics, supervisor.starvation.reason
+    workers = list(fleet.workers.values())
+    outcomes = stats.outcomes()
+    namespaces = _namespaces(supervisor, outcomes)
+    return Snapshot(
+        pid=supervisor.pid,
+        start_ticks=start_ticks,
+        written_at=round(time.time(), 3),
+        written_ns=time.monotonic_ns(),
+        worker_id=supervisor.worker_id,
+        environment=config.environment,
+        version=__version__,
+        started_at=supervisor.started_at,
+        state=supervisor.state,
+        mode=config.worker.mode,
+        web_address=supervisor.web.address if supervisor.web else None,
+        handlers=fleet.registered_handlers,
+        listening=supervisor.announcements.listening,
+        in_flight=pipeline.inflight.held,
+        max_in_flight=config.worker.max_in_flight,
+        lag=durations(fleet.lag),
+        starvation=starvation and starvation.sentence,
+        database=_database(supervisor),
+        stats=stats.counters(),
+        tasks_ended=stats.tasks_ended,
+        stages=stats.stage_snapshots(_depths(supervisor, workers, namespaces)),
+        workers=[_worker(supervisor, i) for i in range(min(fleet.count, _WORKERS_SHOWN))],
+        namespaces=namespaces,
+        outcomes=outcomes,
+        failures=list(stats.failures),
+        events=list(events),
+        zygote_pid=fleet.zygote_pid,
+        web_pid=supervisor.web.pid if supervisor.web else None,
+        lease=config.steps.lease,
+    )
 
 
 def worker_state(worker: WorkerProcess | None) -> str:
@@ -100,22 +73,76 @@ def worker_state(worker: WorkerProcess | None) -> str:
     return "busy" if worker.page.busy_since_ns else "idle"
 
 
-def _running(supervisor: "Supervisor", worker: WorkerProcess) -> dict[str, Any]:
-    entry, since = worker.running(), worker.page.busy_since_ns
-    if entry is None or not since:
-        return {}
-    timeout = entry.step.timeout_seconds or supervisor.config.steps.timeout
+def _depths(
+    supervisor: "Supervisor",
+    workers: Sequence[WorkerProcess],
+    namespaces: Sequence[NamespaceSnapshot],
+) -> dict[str, int]:
+    inflight = supervisor.pipeline.inflight
+    running = sum(1 for worker in workers if worker.page.busy_since_ns)
+    ended = sum(worker.ended for worker in workers)
     return {
-        "handler": entry.step.handler.callable,
-        "step": entry.name,
-        "busy_ms": round((time.monotonic_ns() - since) / 1e6, 3),
-        "timeout_ms": timeout * 1000,
+        "claim": sum(namespace.queued or 0 for namespace in namespaces),
+        "ring": max(0, len(inflight) - running - ended),
+        "run": running,
+        "collect": ended,
+        "commit": inflight.held - len(inflight),
     }
 
 
-def _resources(worker: WorkerProcess) -> dict[str, Any]:
-    try:
-        usage = worker.usage
-        return {"rss_bytes": usage.memory_info().rss, "cpu_percent": usage.cpu_percent()}
-    except psutil.Error:
-        return {}
+def _namespaces(
+    supervisor: "Supervisor", outcomes: Sequence[OutcomeCount]
+) -> list[NamespaceSnapshot]:
+    """Those that are served: no others' steps come here."""
+    depths = supervisor.census.depths if supervisor.database_answers else None
+    found = {name: NamespaceSnapshot(name) for name in supervisor.namespaces}
+    for outcome in outcomes:
+        if namespace := found.get(outcome.namespace):
+            namespace.finished += outcome.count
+            namespace.failed += outcome.count if outcome.outcome != "succeeded" else 0
+    for name, depth in (depths or {}).items():
+        found[name].queued, found[name].oldest_ms = depth.queued, depth.oldest_ms
+    return list(found.values())
+
+
+def _database(supervisor: "Supervisor") -> DatabaseSnapshot:
+    sessions, tables = supervisor.sessions, supervisor.census.tables
+    troubles = [session.trouble for session in sessions if session.trouble is not None]
+    worst = min(troubles, default=None)
+    return DatabaseSnapshot(
+        connected=all(session.connected for session in sessions),
+        pool_size=len(sessions) + 1,
+        pool_idle=sum(not session.busy for session in sessions),
+        trouble=worst and " ".join(worst.error.split()),
+        trouble_since_ns=int(worst.since * 1e9) if worst else 0,
+        heartbeat_ns=supervisor.heartbeat_ns,
+        tables=tables and TableHealth(*tables),
+    )
+
+
+def _worker(supervisor: "Supervisor", index: int) -> WorkerSnapshot:
+    fleet = supervisor.fleet
+    worker = fleet.workers.get(index)
+    row = WorkerSnapshot(
+        index,
+        worker_state(worker),
+        failed=supervisor.pipeline.statistics.worker_failures[index],
+        restarts=fleet.restarts.get(index, 0),
+        last_exit=fleet.last_exits.get(index),
+    )
+    if worker is not None:
+        row.pid = worker.pid
+        row.processed = worker.processed
+        row.request_ring_fill = round(worker.request_fill, 3)
+        row.result_ring_fill = round(worker.result_fill, 3)
+        _add_running(row, worker, supervisor.config.steps.timeout)
+    return row
+
+
+def _add_running(row: WorkerSnapshot, worker: WorkerProcess, timeout: float) -> None:
+    entry, since = worker.running(), worker.page.busy_since_ns
+    if entry is not None and since:
+        row.handler, row.step = entry.step.handler.callable, entry.name
+        row.task = str(UUID(bytes=entry.task))
+        row.busy_since_ns = since
+        row.timeout_ms = (entry.step.timeout_seconds or timeout) * 1000

@@ -20,7 +20,9 @@ from tasker_mp.db.connect import EMBEDDED, connect_async
 from tasker_mp.db.reviver import Reviver
 from tasker_mp.db.session import Session
 from tasker_mp.engine.announcements import Announcements
+from tasker_mp.engine.census import Census
 from tasker_mp.engine.control import ControlServer
+from tasker_mp.engine.event_tail import EventTail
 from tasker_mp.engine.fleet import Fleet, Limits, Listener
 from tasker_mp.engine.lifecycle_clock import LifecycleClock
 from tasker_mp.engine.pipeline import Pipeline
@@ -28,8 +30,12 @@ from tasker_mp.engine.retention_clock import RetentionClock
 from tasker_mp.engine.retry_clock import RetryClock
 from tasker_mp.engine.runtime import RuntimeDirectory
 from tasker_mp.engine.starvation_watch import StarvationWatch
-from tasker_mp.engine.status import status
+from tasker_mp.engine.status_clock import StatusClock
+from tasker_mp.engine.web_process import WebProcess
 from tasker_mp.errors import EngineError
+from tasker_mp.logs import set_level
+from tasker_mp.snapshot import State
+from tasker_mp.status_document import status_document
 from tasker_mp.template.model import Template
 from tasker_mp.worker.settings import WorkerSettings
 
@@ -41,6 +47,8 @@ _CALM_POLL = 1.0
 """Seconds between polls that only guard against a lost notification."""
 _CHILD_CHECK = 1.0
 _LEAVE_LIMIT = 5.0
+_CENSUS_LIMIT = 1.0
+"""Seconds that a status waits for a database in trouble."""
 
 
 class Supervisor:
@@ -51,9 +59,11 @@ class Supervisor:
     ) -> None:
         self.config = config
         self.uuid = uuid4()
+        self.pid = os.getpid()
         self.worker_id = config.worker.worker_id or f"{socket.gethostname()}-{self.uuid.hex[:6]}"
         self.started_at = time.time()
-        self.state = "starting"
+        self.state: State = "starting"
+        self.heartbeat_ns = 0
         self.namespaces = sorted(
             config.worker.namespaces or {template.namespace_name for template in templates}
         )
@@ -87,6 +97,16 @@ class Supervisor:
         )
         self.starvation = StarvationWatch(self)
         self.announcements = Announcements(dsn, self.uuid)
+        statistics = self.pipeline.statistics
+        self.census = Census(
+            self.housekeeping,
+            self.pipeline.queues.all,
+            flow=lambda: statistics.claimed + statistics.processed,
+        )
+        self.web = WebProcess(config.web, config.root) if config.web.enabled else None
+        self._tail = EventTail()
+        self._clock = StatusClock(self, self._tail.events)
+        self._ticking: asyncio.Task[None] | None = None
         self._runtime = runtime
         self._control = ControlServer(runtime.control_socket, self._command)
         self._stopping = asyncio.Event()
@@ -124,6 +144,11 @@ class Supervisor:
         process.set_title(f"supervisor {self.worker_id}")
         predecessors = self._runtime.acquire(self.uuid)
         self._holds_lock = True
+        self._tail.follow()
+        self._clock.open(self._runtime.status_page)
+        self._ticking = asyncio.create_task(self._guarded(self._clock.run()))
+        if self.web is not None:
+            self.web.bind()
         for session in self.sessions:
             await session.open()
         await self._register(predecessors)
@@ -131,6 +156,8 @@ class Supervisor:
         for problem in self.fleet.problems:
             log.error("handler cannot be used", problem=problem)
         await self._control.start()
+        if self.web is not None:
+            self.web.start()
         self._handle_signals()
         self._start_loops()
         self._resume()
@@ -161,6 +188,7 @@ class Supervisor:
         loops += [self._retries.run(), self.fleet.watch()]
         loops += [self._lease_loop(), self._poll_loop(), self._child_loop()]
         loops += [LifecycleClock(self.housekeeping).run(), self.starvation.run()]
+        loops.append(self.census.run())
         retention = self.config.retention.finished_after_days
         loops.append(RetentionClock(self.housekeeping, retention).run())
         if self.config.worker.mode != "polling":
@@ -193,6 +221,7 @@ class Supervisor:
         while True:
             self._state_changed.clear()
             recovered = await self.housekeeping.run(lambda s: s.heartbeat(lease, self.state))
+            self.heartbeat_ns = time.monotonic_ns()
             if recovered:
                 log.warning("recovered steps of a dead supervisor", steps=recovered)
             with suppress(TimeoutError):
@@ -211,7 +240,7 @@ class Supervisor:
         """Reap what handlers left behind (a subreaper inherits orphans); watch workers' sizes."""
         while True:
             await asyncio.sleep(_CHILD_CHECK)
-            self.fleet.reap_orphans()
+            self.fleet.reap_orphans(self.web.pid if self.web else None)
             self.fleet.check_sizes()
 
     def _poll(self) -> None:
@@ -224,7 +253,7 @@ class Supervisor:
     def _pause(self) -> None:
         self._enter("paused", claims=False)
 
-    def _enter(self, state: str, *, claims: bool) -> None:
+    def _enter(self, state: State, *, claims: bool) -> None:
         self.state, self.pipeline.open = state, claims
         self._state_changed.set()
 
@@ -232,7 +261,18 @@ class Supervisor:
         """Answer the control socket."""
         match command.command:
             case "status":
-                return await status(self)
+                return await self._status()
+            case "kill_worker" if command.worker is not None:
+                self.fleet.kill_worker(command.worker)
+            case "worker_stack" if command.worker is not None:
+                return {"stack": await self.fleet.stack_of(command.worker)}
+            case "log_level" if command.level is not None:
+                set_level(command.level)
+                self.fleet.tell_log_level()
+            case "kill_worker" | "worker_stack":
+                return {"error": f"{command.command} takes a worker's index, as worker"}
+            case "log_level":
+                return {"error": "log_level takes a level, as level"}
             case "pause" if self.state in ("running", "paused"):
                 self._pause()
             case "resume" if self.state in ("running", "paused"):
@@ -244,7 +284,19 @@ class Supervisor:
                 self.stop()
             case other:
                 return {"error": f"command {other!r} is unknown, or impossible while {self.state}"}
-        return {"ok": True, "pid": os.getpid(), "state": self.state}
+        return {"ok": True, "pid": self.pid, "state": self.state}
+
+    async def _status(self) -> dict[str, Any]:
+        """Fresh, with the queues as the database has them now; without them while it is away."""
+        if self.database_answers:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.census.ask(), _CENSUS_LIMIT)
+        return status_document(self._clock.observation())
+
+    @property
+    def database_answers(self) -> bool:
+        """Whether what it last said of the queues still counts."""
+        return self.housekeeping.trouble is None and self.housekeeping.connected
 
     # -- leave --------------------------------------------------------------------------------
 
@@ -276,10 +328,18 @@ class Supervisor:
         await self._control.stop()
         for task in self._tasks:
             task.cancel()
+        self.census.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.web is not None:
+            self.web.stop()
         await self.fleet.stop(0 if self._stop_now.is_set() else 1.0)
+        clean = await self._leave() if self._holds_lock else False
+        if self._ticking is not None:
+            self._ticking.cancel()
+            await asyncio.gather(self._ticking, return_exceptions=True)
+        self._clock.close()
         if self._holds_lock:
-            self._runtime.release(clean=await self._leave())
+            self._runtime.release(clean=clean)
 
     async def _leave(self) -> bool:
         """Give back what is still held; False where the database is away, and the lease must tell.
@@ -322,4 +382,5 @@ class Supervisor:
             capacity_bytes=config.ring.capacity_bytes,
             max_payload_bytes=config.ring.max_payload_bytes,
             log_level=config.logging.level,
+            log_format=config.logging.format,
         )

@@ -3,11 +3,15 @@
 import os
 import signal
 from contextlib import suppress
+from itertools import chain
+from typing import Any
+from uuid import UUID
 
 import psutil
 from msgspec import Struct
 
-from tasker_mp import transport
+from tasker_mp import logs, transport
+from tasker_mp.engine.worker_output import STREAMS, WorkerOutput, output_pipe
 from tasker_mp.engine.zygote_process import exit_reason
 from tasker_mp.inflight import Entry
 from tasker_mp.transport.interface import Channel, Record
@@ -31,7 +35,7 @@ class Condemned(Struct, frozen=True):
 
 
 class Wiring:
-    """The channels, page, gate and stack file of an incarnation that is about to be forked."""
+    """The channels, page, gate, stack file and output of an incarnation about to be forked."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         sizes = (settings.capacity_bytes, settings.max_payload_bytes)
@@ -40,17 +44,19 @@ class Wiring:
         self.page_fd = create_page()
         self.gate_fd = Gate.create()
         self.stack_fd = os.memfd_create("tasker-mp-stack", os.MFD_CLOEXEC)
+        self.output = [output_pipe() for _ in STREAMS]
 
     def fork_request(self, index: int, epoch: int) -> tuple[ForkRequest, list[int]]:
         request_fds = self.requests.fds("reader")
         result_fds = self.results.fds("writer")
         request = ForkRequest(index, epoch, len(request_fds), len(result_fds))
-        return request, [*request_fds, *result_fds, self.page_fd, self.gate_fd, self.stack_fd]
+        others = (self.page_fd, self.gate_fd, self.stack_fd, *(writer for _, writer in self.output))
+        return request, [*request_fds, *result_fds, *others]
 
     def close(self) -> None:
         self.requests.close()
         self.results.close()
-        for fd in (self.page_fd, self.gate_fd, self.stack_fd):
+        for fd in (self.page_fd, self.gate_fd, self.stack_fd, *chain(*self.output)):
             os.close(fd)
 
 
@@ -79,6 +85,10 @@ class WorkerProcess:
         self.page.adopt()
         self._gate = Gate(os.dup(wiring.gate_fd))
         self._stack_fd = os.dup(wiring.stack_fd)
+        self._output_fds = [os.dup(reader) for reader, _ in wiring.output]
+        self._last_run: Entry | None = None
+        self._closed = False
+        self.page.set_severity(logs.severity())
         wiring.close()  # each side has its own descriptors by now
         self._sent: dict[bytes, Entry] = {}
         self._queued_seconds = 0.0
@@ -97,6 +107,17 @@ class WorkerProcess:
     def request_fill(self) -> float:
         """The part of its allowance that waits for it or runs, 0 to 1."""
         return len(self._sent) / self._depth
+
+    @property
+    def ended(self) -> int:
+        """Events that it has published the results of, and nobody has read yet."""
+        finished = self.page.finished
+        return sum(1 for entry in self._sent.values() if entry.number <= finished)
+
+    @property
+    def result_fill(self) -> float:
+        """The part of its allowance whose results wait to be read, 0 to 1."""
+        return self.ended / self._depth
 
     def send(self, entry: Entry) -> bool:
         """Stage an event; False where its ring has no room now, or it has enough to do."""
@@ -203,6 +224,13 @@ class WorkerProcess:
     def condemn(self, condemned: Condemned) -> None:
         """Prepare to kill it over a step: have it write its stack."""
         self.condemned = condemned
+        self.ask_for_stack()
+
+    def ask_for_stack(self) -> None:
+        """Have it write its stack anew; one that starts up yet cannot, and would die of it."""
+        # Its descriptor is this one's twin: they share the place at which it writes.
+        os.ftruncate(self._stack_fd, 0)
+        os.lseek(self._stack_fd, 0, os.SEEK_SET)
         self._signal(STACK_SIGNAL)
 
     def execute(self) -> None:
@@ -226,7 +254,7 @@ class WorkerProcess:
         self.condemned = None
 
     def stack(self) -> str:
-        """The Python stacks that it wrote when it was condemned; may be empty."""
+        """The Python stacks that it wrote when it was last asked; may be empty."""
         return os.pread(self._stack_fd, _STACK_BYTES, 0).decode(errors="replace")
 
     def ask_to_exit(self) -> None:
@@ -255,7 +283,28 @@ class WorkerProcess:
         self.peak_rss_bytes = usage.ru_maxrss << 10
         return exit_reason(os.waitstatus_to_exitcode(status))
 
+    # -- output -------------------------------------------------------------------------------
+
+    def follow_output(self) -> None:
+        """Log what it and what it starts write, from the event loop, until all of them have closed
+        it: that may be after its death."""
+        for fd, (stream, level) in zip(self._output_fds, STREAMS, strict=True):
+            WorkerOutput(fd, stream, level, self._whose)
+        self._output_fds = []
+
+    def _whose(self) -> dict[str, Any]:
+        """Its fields for a line of the log, and those of the step that it runs or died over."""
+        fields: dict[str, Any] = {"worker": self.index, "pid": self.pid}
+        if entry := self._last_run if self._closed else self.running():
+            fields |= {"task": str(UUID(bytes=entry.task)), "step": entry.name}
+            fields |= {"attempt": entry.attempt, "event_id": str(UUID(bytes=entry.event_id))}
+        return fields
+
     def close(self) -> None:
+        self._last_run = self.running()
+        self._closed = True
+        for fd in self._output_fds:
+            os.close(fd)
         os.close(self.pidfd)
         os.close(self._stack_fd)
         self._gate.close()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -26,20 +26,49 @@ _CHARACTERS: Final = dict(
 }
 
 
+class Place(NamedTuple):
+    """Where the inside of a node's box is: characters `start` to `end` of `lines` from `top`."""
+
+    name: str
+    top: int
+    lines: int
+    start: int
+    end: int
+
+
+class Picture(NamedTuple):
+    """A drawn DAG, and where its boxes are."""
+
+    lines: list[str]
+    places: list[Place]
+
+
 def draw(template: Template, width: int = 120) -> str:
     """The steps as boxes, parents above children; as a list where that needs more columns than
     `width`. Lines that only cross are drawn one over the other, never with a junction."""
     dependencies = {step.name: step.dependencies for step in template.steps}
     labels = {step.name: _label(step) for step in template.steps}
+    drawn = picture(dependencies, labels, width)
+    return _listed(template) if drawn is None else "\n".join(drawn.lines) + "\n"
+
+
+def picture(
+    dependencies: Mapping[str, Sequence[str]], labels: Mapping[str, str], width: int
+) -> Picture | None:
+    """The nodes as boxes with their labels (of one line or several), parents above children; None
+    where that needs more columns than `width`."""
     layers = layered(dependencies, labels, width)
     if layers is None:
-        return _listed(template)
+        return None
     lines: list[str] = []
+    places: list[Place] = []
     for index, layer in enumerate(layers):
-        lines += _boxes(layer)
+        boxes = _boxes(layer)
+        places += _places(layer, len(lines) + 1, len(boxes) - 2)
+        lines += boxes
         if index + 1 < len(layers):
             lines += _channel(layer, layers[index + 1])
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+    return Picture([line.rstrip() for line in lines], places)
 
 
 def dot(template: Template) -> str:
@@ -91,24 +120,38 @@ def _listed(template: Template) -> str:
 
 
 def _boxes(layer: list[Node]) -> list[str]:
-    top, middle, bottom = "", "", ""
+    """The rows of a layer: a box's top, its label, its bottom."""
+    inside = max(node.label.count("\n") + 1 if node.label else 1 for node in layer)
+    rows = [""] * (inside + 2)
     for node in layer:
         left = node.centre - node.half
-        if node.label is None:
-            parts = (" ┌┘" if node.jogs else " │", " │", " │")
-        else:
-            inner = node.width - 2
-            port = "┬" if node.children else "─"
-            half = node.half - 1
-            parts = (
-                f"┌{'─' * inner}┐",
-                f"│{node.label:^{inner}}│",
-                f"└{'─' * half}{port}{'─' * half}┘",
-            )
-        top, middle, bottom = (
-            line.ljust(left) + part for line, part in zip((top, middle, bottom), parts, strict=True)
-        )
-    return [top, middle, bottom]
+        parts = _passing(node, inside) if node.label is None else _box(node, node.label, inside)
+        rows = [row.ljust(left) + part for row, part in zip(rows, parts, strict=True)]
+    return rows
+
+
+def _passing(node: Node, inside: int) -> list[str]:
+    return [" ┌┘" if node.jogs else " │", *[" │"] * (inside + 1)]
+
+
+def _box(node: Node, label: str, inside: int) -> list[str]:
+    room, half = node.width - 2, node.half - 1
+    texts = label.split("\n")
+    texts += [""] * (inside - len(texts))
+    port = "┬" if node.children else "─"
+    return [
+        f"┌{'─' * room}┐",
+        *(f"│{text:^{room}}│" for text in texts),
+        f"└{'─' * half}{port}{'─' * half}┘",
+    ]
+
+
+def _places(layer: list[Node], top: int, lines: int) -> list[Place]:
+    return [
+        Place(node.name, top, lines, node.centre - node.half + 1, node.centre + node.half)
+        for node in layer
+        if node.label is not None
+    ]
 
 
 def _channel(upper: list[Node], lower: list[Node]) -> list[str]:

@@ -18,10 +18,11 @@ class Node:
     """A box, or where `label` is None a line on its way to a deeper layer.
 
     It covers the columns `centre - half` to `centre + half`. A passing line enters at `centre`, or
-    one column right of it where `jogs`.
+    one column right of it where `jogs`. A label may have several lines.
     """
 
     label: str | None
+    name: str = ""
     half: int = 0
     centre: int = 0
     jogs: bool = False
@@ -44,7 +45,8 @@ def layered(
     for layer in layers:
         for node in layer:
             # Room for the box's sides and for one port a parent, on every second column.
-            needed = max(len(node.label) + 4, 2 * len(node.parents) + 3) if node.label else 3
+            longest = max(map(len, node.label.split("\n"))) if node.label else 0
+            needed = max(longest + 4, 2 * len(node.parents) + 3) if node.label else 3
             node.half = needed // 2
     widest = max(map(_extent, layers))
     if widest > width:
@@ -65,7 +67,7 @@ def _layers(
     for name in topological_order(dependencies):
         parents = list(dict.fromkeys(dependencies[name]))
         depth[name] = 1 + max((depth[parent] for parent in parents), default=-1)
-        node = _add(layers, depth[name], Node(labels[name]))
+        node = _add(layers, depth[name], Node(labels[name], name))
         lines[name, depth[name]] = node
         for parent in parents:
             above = lines[parent, depth[parent]]

@@ -25,6 +25,7 @@ from tasker_mp.registry import HandlerRegistry
 from tasker_mp.result import ErrorType
 from tasker_mp.transport.interface import Reader, Record, Writer
 from tasker_mp.worker.gate import Gate
+from tasker_mp.worker.output import Output
 from tasker_mp.worker.page import WorkerPage
 from tasker_mp.worker.settings import EXIT_EVENT
 
@@ -62,6 +63,7 @@ class Worker:
         gate: Gate,
         registry: HandlerRegistry,
         max_payload_bytes: int,
+        output: Output,
     ) -> None:
         self._requests = requests
         self._results = results
@@ -69,6 +71,7 @@ class Worker:
         self._gate = gate
         self._registry = registry
         self._max_payload = max_payload_bytes
+        self._output = output
         self._jobs: dict[bytes, _Job] = {}
         self._runner: asyncio.Runner | None = None
         self._pid = os.getpid()
@@ -84,6 +87,8 @@ class Worker:
         while True:
             records = self._requests.drain()
             if not records:
+                if self._output.unsettled:
+                    self._output.settle(idle=True)
                 wake_up.poll()
             for record in records:
                 if record.event_id == EXIT_EVENT:
@@ -106,11 +111,13 @@ class Worker:
         started = time.monotonic_ns()
         if not self._start(started):
             return
+        if self._page.severity != self._output.severity:
+            self._output.set_severity(self._page.severity)
         outcome = self._outcome(record.event_id, event)
         if os.getpid() != self._pid:
             os._exit(0)  # a child that the handler forked and forgot to end
         finished = time.monotonic_ns()
-        outcome.run_ns = finished - started
+        outcome.run_ns, outcome.ended_ns = finished - started, finished
         if job is not None:
             job.note(outcome.run_ns)
         self._put(record.event_id, encode(outcome))
@@ -140,7 +147,13 @@ class Worker:
             return _no_handler(job.spec.step.handler.callable, job.handler)
         context = StepContext.from_event(event_id, event, job.spec)
         method = job.spec.step.handler.method
-        return invoke(job.handler, method, context, self._run_async, self._max_payload)
+        output = self._output
+        output.step = context
+        outcome = invoke(job.handler, method, context, self._run_async, self._max_payload)
+        if output.unsettled:
+            output.settle()
+        output.step = None
+        return outcome
 
     def _job(self, encoded: bytes) -> _Job:
         """Made once: the supervisor sends the same bytes with every event of a template step."""

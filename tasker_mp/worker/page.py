@@ -15,6 +15,7 @@ _READY: Final = 3  # 1 once the worker waits for its first event
 _SKIPPED: Final = 4  # the latest event that it found revoked
 _REVOKED: Final = 8  # by the supervisor, on a cache line of its own: skip events up to this one
 _ADOPTED: Final = 9  # 1 once the supervisor watches this worker
+_SEVERITY: Final = 10  # by the supervisor: log nothing below it; 0 as it was told at its start
 
 
 def create_page() -> int:
@@ -56,6 +57,13 @@ class WorkerPage:
 
     def adopt(self) -> None:
         self._slots[_ADOPTED] = 1
+
+    def set_severity(self, severity: int) -> None:
+        self._slots[_SEVERITY] = severity
+
+    @property
+    def severity(self) -> int:
+        return self._slots[_SEVERITY]
 
     @property
     def adopted(self) -> bool:

@@ -26,10 +26,12 @@ class WorkerSettings(Struct, frozen=True):
     capacity_bytes: int
     max_payload_bytes: int
     log_level: str = "info"
+    log_format: str = "console"
 
 
 class ForkRequest(Struct, frozen=True):
-    """Asks for a worker; its descriptors follow: requests, results, page, gate, stack file."""
+    """Asks for a worker; its descriptors follow: requests, results, page, gate, stack file, stdout,
+    stderr."""
 
     index: int
     epoch: int

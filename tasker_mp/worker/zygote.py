@@ -15,7 +15,6 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from io import TextIOWrapper
 from typing import NoReturn
 
 import msgspec
@@ -25,6 +24,7 @@ from tasker_mp.errors import EngineError, HandlerLoadError
 from tasker_mp.registry import HandlerRegistry
 from tasker_mp.worker.gate import Gate
 from tasker_mp.worker.main import Worker
+from tasker_mp.worker.output import Output
 from tasker_mp.worker.page import WorkerPage
 from tasker_mp.worker.settings import (
     STACK_SIGNAL,
@@ -53,23 +53,23 @@ def main() -> None:
     process.die_with_parent(settings.supervisor_pid)
     process.set_title(f"zygote of {settings.worker_id}")
     control = socket.socket(fileno=int(sys.argv[1]))
-    logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
-    if isinstance(sys.stdout, TextIOWrapper):
-        # What a handler prints is seen when it prints it, and survives its worker.
-        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+    output = Output(settings.log_format, settings.log_level, worker_id=settings.worker_id)
+    output.install()
     sys.path.insert(0, settings.root)
     registry, problems = _load_handlers(settings)
-    sys.stdout.flush()  # or every worker would print its copy of the rest
+    output.settle(idle=True)  # or every worker would print its copy of the rest
     # What lives now lives as long as the process: out of the collector's sight, its pages are not
     # written by a collection and stay shared with every worker.
     gc.collect()
     gc.freeze()
     with suppress(ConnectionResetError, BrokenPipeError):  # the supervisor died in between
         _send(control, ZygoteReady(len(registry.registered_handlers()), problems))
-        _serve(control, settings, registry)
+        _serve(control, settings, registry, output)
 
 
-def _serve(control: socket.socket, settings: WorkerSettings, registry: HandlerRegistry) -> None:
+def _serve(
+    control: socket.socket, settings: WorkerSettings, registry: HandlerRegistry, output: Output
+) -> None:
     """Fork on request, until the supervisor hangs up."""
     while True:
         message, fds, _, _ = socket.recv_fds(
@@ -78,7 +78,7 @@ def _serve(control: socket.socket, settings: WorkerSettings, registry: HandlerRe
         if not message:
             return
         request = msgspec.json.decode(message, type=ForkRequest)
-        pid = _fork_worker(request, fds, settings, registry, control)
+        pid = _fork_worker(request, fds, settings, registry, control, output)
         for fd in fds:
             os.close(fd)
         _send(control, ForkedWorker(request.index, request.epoch, pid))
@@ -110,6 +110,7 @@ def _fork_worker(
     settings: WorkerSettings,
     registry: HandlerRegistry,
     control: socket.socket,
+    output: Output,
 ) -> int:
     """Fork a child that forks the worker and exits; the worker's pid comes back by a pipe."""
     reader, writer = os.pipe()
@@ -121,7 +122,7 @@ def _fork_worker(
             os.close(reader)
             os.close(writer)
             control.close()
-            _become_worker(request, fds, settings, registry, between)
+            _become_worker(request, fds, settings, registry, between, output)
         os.write(writer, str(grandchild).encode())
         os._exit(0)
     os.close(writer)
@@ -140,6 +141,7 @@ def _become_worker(
     settings: WorkerSettings,
     registry: HandlerRegistry,
     parent: int,
+    output: Output,
 ) -> NoReturn:
     """Run as a worker until told to exit; never returns into the zygote's code."""
     status = 1
@@ -149,8 +151,11 @@ def _become_worker(
         process.set_title(f"worker {request.index} of {settings.worker_id}")
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         # Written in the signal handler itself, so it works whatever the interpreter is doing.
-        faulthandler.register(STACK_SIGNAL, file=fds[-1], all_threads=True)
-        _worker(request, fds, settings, registry).run()
+        *_, stack_fd, stdout_fd, stderr_fd = fds
+        faulthandler.register(STACK_SIGNAL, file=stack_fd, all_threads=True)
+        output.bind(worker=request.index, pid=os.getpid())
+        _send_output(stdout_fd, stderr_fd)
+        _worker(request, fds, settings, registry, output).run()
         status = 0
     except _UnwatchedError as error:
         logging.getLogger("tasker_mp.worker").warning("worker %d leaves: %s", request.index, error)
@@ -159,6 +164,13 @@ def _become_worker(
     finally:
         logging.shutdown()
         os._exit(status)
+
+
+def _send_output(*pipes: int) -> None:
+    """What is written past Python goes to the supervisor: it may outlive this worker's step."""
+    for fd, pipe in enumerate(pipes, 1):
+        os.dup2(pipe, fd)
+        os.close(pipe)
 
 
 def _await_adoption(parent: int, supervisor_pid: int) -> None:
@@ -182,7 +194,11 @@ def _await_owner(page: WorkerPage) -> None:
 
 
 def _worker(
-    request: ForkRequest, fds: list[int], settings: WorkerSettings, registry: HandlerRegistry
+    request: ForkRequest,
+    fds: list[int],
+    settings: WorkerSettings,
+    registry: HandlerRegistry,
+    output: Output,
 ) -> Worker:
     results_at = request.request_fds
     page_at = results_at + request.result_fds
@@ -196,6 +212,7 @@ def _worker(
         Gate(fds[page_at + 1]),
         registry,
         settings.max_payload_bytes,
+        output,
     )
 
 

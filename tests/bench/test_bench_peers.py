@@ -1,11 +1,9 @@
 """Peers that are missing, die, hang or talk nonsense are one clear line each; the rest goes on."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,17 +16,17 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 from rich.console import Console
 
+from bench.document import Document, Series, decode_document
+from bench.page import page
 from bench.peers import command, run
 from bench.peers.environments import Environment
-from bench.peers.figures import Samples
+from bench.peers.figures import Samples, ratios
 from bench.peers.own_session import OWN
-from bench.peers.page import page
 from bench.peers.peer import PEERS, Peer, PeerError
 from bench.peers.program import Program
 from bench.peers.run import Sizes, ready
 from bench.peers.session import PeerSession, peer_session, url_of
 from tasker_mp.config import Config, load_config
-from tasker_mp.db.embedded import EmbeddedServer
 
 _REPOSITORY = Path(__file__).parents[2]
 _LIMIT = 60.0
@@ -170,6 +168,7 @@ def test_a_banner_is_no_answer_and_wrong_results_are_counted(
         class Engine:
             def __init__(self, settings):
                 print("hello from an engine")
+                print("and from Celery", file=sys.__stdout__, flush=True)
             def submit(self, count):
                 return count
             def wait(self, submitted):
@@ -216,7 +215,7 @@ class Steady:
 @pytest.fixture
 def no_database(monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
-    def nothing(config: Config) -> Iterator[Any]:
+    def nothing(config: Config, _: str = "") -> Iterator[Any]:
         yield config, {"server_version": "0"}
 
     monkeypatch.setattr(run, "open_database", nothing)
@@ -231,70 +230,84 @@ def _contender(name: str, engine: Any) -> Any:
     return OWN._replace(name=name, open=opened)
 
 
+def _measure_fakes(
+    sizes: Sizes, own: Any, *others: Any, console: Console | None = None
+) -> tuple[Document, dict[str, Series]]:
+    """Measured with `own` in place of ours; the series by name."""
+    document = Document("peers", "2026-01-01T00:00:00+00:00")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(run, "OWN", _contender("tasker-mp", own))
+        run.measure_peers(_config(), others, sizes, console or Console(quiet=True), document)
+    return document, {series.name: series for series in document.series}
+
+
 @pytest.mark.usefixtures("no_database")
-def test_rounds_interleave_and_count_so_that_a_run_takes_its_seconds(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_rounds_interleave_and_count_so_that_a_run_takes_its_seconds() -> None:
     own, other = Steady(), Steady()
-    monkeypatch.setattr(run, "OWN", _contender("tasker-mp", own))
-    console = Console(quiet=True)
-    document = run.measure_peers(_config(), [_contender("other", other)], Sizes(2, 4.0, 7), console)
-    assert (document["problems"], document["interrupted"]) == ([], False)
-    assert [(row["engine"], row["rounds"], row["tasks"]) for row in document["engines"]] == [
-        ("tasker-mp", 2, 800),
-        ("other", 2, 800),
-    ]
-    row = document["engines"][1]
-    assert (row["steps_per_second"], row["spread"], row["p50_ms"]) == (400.0, 0.0, 3.0)
-    assert (row["times_slower"], row["times_later"]) == (1.0, 1.0)
+    document, series = _measure_fakes(Sizes(2, 4.0, 7), own, _contender("other", other))
+    assert (document.problems, document.interrupted) == ([], False)
+    assert series["other: linear"].samples == [400.0, 400.0]
+    assert series["tasker-mp: p50 alone"].samples == [3.0, 3.0]
+    assert series["other: p99 alone"].better == "lower"
+    assert series["linear by the best peer's"].samples == [1.0, 1.0]
+    assert series["p50 alone by the best peer's"].samples == [1.0, 1.0]
     assert {"singles": 7} in other.asked
     assert other.asked.index({"singles": 7}) < other.asked.index({})  # alone, then in a crowd
-    assert "| other | 400.0 |" in page(document | {"skipped": []})
+    engines, settings = document.tables
+    assert [row[:6] for row in engines.rows] == [
+        ["tasker-mp", 400.0, 0.0, 3.0, 3.0, 800],
+        ["other", 400.0, 0.0, 3.0, 3.0, 800],
+    ]
+    assert engines.rows[1][-1] == OWN.durability
+    assert settings.rows[1] == ["other", OWN.settings]
+    assert "| other: linear | steps/s | 400 |" in page(document)
 
 
 @pytest.mark.usefixtures("no_database")
-def test_who_fails_is_one_line_and_not_in_the_table(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(run, "OWN", _contender("tasker-mp", Steady()))
-    wrong = _contender("wrong", Steady(wrong=2))
-    document = run.measure_peers(
-        _config(), [wrong, _contender("good", Steady())], Sizes(2, 1.0, 3), Console()
-    )
-    assert [row["engine"] for row in document["engines"]] == ["tasker-mp", "good"]
-    assert document["problems"] == ["wrong: 2 of 5 results are wrong"]
+def test_who_fails_is_one_line_and_not_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    contenders = (_contender("wrong", Steady(wrong=2)), _contender("good", Steady()))
+    document, series = _measure_fakes(Sizes(2, 1.0, 3), Steady(), *contenders, console=Console())
+    assert [row[0] for row in document.tables[0].rows] == ["tasker-mp", "good"]
+    assert not [name for name in series if name.startswith("wrong")]
+    assert document.problems == ["wrong: 2 of 5 results are wrong"]
     assert capsys.readouterr().out.count("error: wrong: 2 of 5 results are wrong") == 1
 
 
 @pytest.mark.usefixtures("no_database")
-def test_an_interruption_keeps_the_rounds_that_were_complete(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_an_interruption_keeps_the_rounds_that_were_complete() -> None:
     class Interrupted(Steady):
         def crowd(self) -> None:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "OWN", _contender("tasker-mp", Steady()))
-    late = _contender("late", Interrupted())
-    document = run.measure_peers(_config(), [late], Sizes(2, 1.0, 3), Console(quiet=True))
-    assert document["interrupted"]
-    assert [(row["engine"], row["rounds"]) for row in document["engines"]] == [("tasker-mp", 1)]
-    assert "Interrupted" in page(document | {"skipped": []})
+    document, series = _measure_fakes(Sizes(2, 1.0, 3), Steady(), _contender("late", Interrupted()))
+    assert document.interrupted
+    assert set(series) == {f"tasker-mp: {what}" for what in ("linear", "p50 alone", "p99 alone")}
+    assert "Partial" in page(document)
 
 
-def test_without_ours_there_is_no_ratio() -> None:
-    other = Samples(OWN)
-    other.add(
-        {
-            "latencies_ms": [1.0],
-            "tasks": 100,
-            "seconds": 1.0,
-            "submit_seconds": 0.1,
-            "versions": {},
-        }
-    )
-    row = other.row(Samples(OWN))
-    assert (row["steps_per_second"], row["times_slower"], row["times_later"]) == (400.0, None, None)
+def _rounds(name: str, *rounds: tuple[float, float]) -> Samples:
+    """An engine's, each of steps a second and a latency."""
+    samples = Samples(OWN._replace(name=name))
+    for rate, latency in rounds:
+        samples.add({"latencies_ms": [latency], "tasks": 100, "seconds": 400 / rate})
+    return samples
+
+
+def test_ours_is_held_against_the_peer_that_is_best_at_each() -> None:
+    own = _rounds("tasker-mp", (1000, 1.0), (2400, 2.0))
+    fast = _rounds("fast", (100, 9.0), (200, 9.0))
+    soon = _rounds("soon", (50, 4.0), (60, 5.0))
+    throughput, latency = ratios(own, [fast, soon])
+    assert (throughput.samples, throughput.goal) == ([10.0, 12.0], 12.0)
+    assert "fast" in throughput.note
+    assert (latency.samples, latency.goal, latency.better) == ([0.25, 0.4], 0.5, "lower")
+    assert "soon" in latency.note
+
+
+def test_without_ours_or_without_peers_there_is_no_ratio() -> None:
+    some = _rounds("some", (100, 1.0))
+    assert ratios(Samples(OWN), [some]) == []
+    assert ratios(some, []) == []
 
 
 def test_an_unknown_peer_is_named_with_those_that_there_are() -> None:
@@ -307,18 +320,23 @@ def test_an_unknown_peer_is_named_with_those_that_there_are() -> None:
 def test_a_missing_environment_and_a_missing_redis_are_a_line_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
+    told: list[tuple[str, str]] = []
+
+    def tell(name: str, why: str) -> None:
+        told.append((name, why))
+
     monkeypatch.setattr(run, "FOLDER", tmp_path)
     celery, absurd = PEERS["celery"], PEERS["absurd"]
-    assert ready([celery, absurd], told.append) == []
+    assert ready([celery, absurd], tell) == []
     line = "not installed: run python -m bench peers --install"
-    assert told == [f"celery: {line}", f"absurd: {line}"]
+    assert told == [("celery", line), ("absurd", line)]
     for peer in (celery, absurd):
         _pretend_installed(peer, tmp_path)
     told.clear()
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert [each.name for each in ready([celery, absurd], told.append)] == ["absurd"]
-    assert told == ["celery: no redis-server on the PATH: install the system's redis package"]
+    assert [each.name for each in ready([celery, absurd], tell)] == ["absurd"]
+    line = "no redis-server on the PATH: install the system's redis package"
+    assert told == [("celery", line)]
 
 
 def _pretend_installed(peer: Peer, folder: Path) -> None:
@@ -346,26 +364,20 @@ def test_a_dsn_is_given_as_a_url(conninfo: str, url: str) -> None:
     assert url_of(conninfo) == url
 
 
-def test_ours_is_measured_where_no_peer_is_installed(tmp_path: Path) -> None:
-    """The whole command, on a server of its own, and without the network."""
-    with tempfile.TemporaryDirectory(prefix="tasker-mp-peers-") as name:
-        Path(name).chmod(0o711)  # as root, the account of the embedded server passes through
-        server = EmbeddedServer(Path(name), settings={"fsync": "off"})
-        with server.lease() as dsn:
-            document = _measured(dsn, tmp_path)
-        server.reset()
-    (row,) = document["engines"]
-    assert (row["engine"], row["rounds"]) == ("tasker-mp", 1)
-    assert row["steps_per_second"] > 0
-    assert 0 < row["p50_ms"] <= row["p99_ms"]
-    assert document["problems"] == []
-    assert document["skipped"] == [
-        "dbos: not installed: run python -m bench peers --install",
-        "celery: not installed: run python -m bench peers --install",
-    ]
+def test_ours_is_measured_where_no_peer_is_installed(database: str, tmp_path: Path) -> None:
+    """The whole command, without the network."""
+    document = _measured(database, tmp_path)
+    series = {each.name: each for each in document.series}
+    (rate,) = series["tasker-mp: linear"].samples
+    (p50,), (p99,) = (series[f"tasker-mp: {p} alone"].samples for p in ("p50", "p99"))
+    assert rate > 0
+    assert 0 < p50 <= p99
+    assert document.problems == []
+    line = "not installed: run python -m bench peers --install"
+    assert document.tables[-1].rows == [["dbos", line], ["celery", line]]
 
 
-def _measured(dsn: str, empty: Path) -> dict[str, Any]:
+def _measured(dsn: str, empty: Path) -> Document:
     script = (
         f"from pathlib import Path; from bench.peers import run; run.FOLDER = Path({str(empty)!r});"
         "from bench.__main__ import main; main()"
@@ -374,7 +386,7 @@ def _measured(dsn: str, empty: Path) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-c", script, "peers", "--peer", "dbos", "--peer", "celery", *sizes],
         cwd=_REPOSITORY,
-        env=os.environ | {"TASKER__DATABASE__URL": dsn},
+        env=os.environ | {"TASKER_MP_DATABASE__URL": dsn},
         capture_output=True,
         text=True,
         timeout=100,
@@ -382,5 +394,4 @@ def _measured(dsn: str, empty: Path) -> dict[str, Any]:
     )
     assert done.returncode == 0, done.stderr
     assert "dbos: not installed" in done.stderr
-    document: dict[str, Any] = json.loads(done.stdout)
-    return document
+    return decode_document(done.stdout)

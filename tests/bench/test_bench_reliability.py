@@ -1,6 +1,5 @@
 """The reliability figures are measured on a system of their own, which is gone afterwards."""
 
-import json
 import os
 import signal
 import subprocess
@@ -9,10 +8,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
+
+from bench.document import Document, decode_document
+
+pytestmark = pytest.mark.long
 
 _REPOSITORY = Path(__file__).parents[2]
 _LIMIT = 100.0
@@ -38,19 +40,24 @@ def _start(place: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def _end(bench: subprocess.Popen[str], code: int) -> dict[str, Any]:
+def _end(bench: subprocess.Popen[str], code: int) -> Document:
     try:
         output, errors = bench.communicate(timeout=_LIMIT)
     except BaseException:
         bench.send_signal(signal.SIGINT)  # it takes along what it has started
         raise
     assert bench.returncode == code, errors
-    document: dict[str, Any] = json.loads(output)
-    return document
+    return decode_document(output)
 
 
-def _by_measurement(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {row["measurement"]: row for row in document["figures"]}
+def _samples(document: Document) -> dict[str, list[float]]:
+    return {series.name: series.samples for series in document.series}
+
+
+def _counts(document: Document) -> dict[str, object]:
+    """How often each measurement was made."""
+    [table] = document.tables
+    return {str(row[-1]).removeprefix("--only "): row[-2] for row in table.rows}
 
 
 def test_deadlines_and_deaths_of_processes_are_measured_and_saved(
@@ -59,22 +66,21 @@ def test_deadlines_and_deaths_of_processes_are_measured_and_saved(
     chosen = ("--only", "deadlines", "--only", "respawn", "--only", "supervisor")
     sizes = ("--deadlines", "5", "--respawns", "3", "--repeats", "1", "--tasks", "300")
     document = _end(_start(place, *chosen, *sizes, "--save", str(tmp_path / "results")), 0)
-    rows = _by_measurement(document)
-    assert {name: row["count"] for name, row in rows.items()} == {
-        "deadlines": 5,
-        "respawn": 3,
-        "supervisor": 1,
-    }
-    overshoots = rows["deadlines"]["samples"]
+    assert _counts(document) == {"deadlines": 5, "respawn": 3, "supervisor": 1}
+    found = _samples(document)
+    overshoots = [found[name] for name in found if name.startswith("deadline overshoot: ")]
     assert len(overshoots) == 5  # forms
-    for (overshoot,) in overshoots.values():
+    for (overshoot,) in overshoots:
         assert -1 < overshoot < 10_000
-    assert min(rows["respawn"]["samples"]["respawn"]) > 0
-    times = rows["supervisor"]["samples"]
-    assert 0 < times["recovered_ms"][0] < times["finished_ms"][0]
-    assert times["orphans_ms"][0] > 0
-    assert document["environment"]["database"]["fsync"] == "on"
-    assert (document["problems"], document["interrupted"]) == ([], False)
+    assert min(found["worker respawn, p50"]) > 0
+    death = "recovery after kill -9 of the supervisor"
+    assert 0 < found[f"{death}: recovered"][0] < found[f"{death}: finished"][0]
+    assert found[f"{death}, max"][0] == pytest.approx(
+        found[f"{death}: finished"][0] / 1000, abs=0.01
+    )
+    assert found[f"{death}: orphans"][0] > 0
+    assert document.environment["database"]["fsync"] == "on"
+    assert (document.problems, document.interrupted) == ([], False)
     assert {path.suffix for path in (tmp_path / "results").iterdir()} == {".json", ".md"}
     assert list(place.iterdir()) == []
 
@@ -82,14 +88,15 @@ def test_deadlines_and_deaths_of_processes_are_measured_and_saved(
 def test_the_databases_death_and_the_price_of_kills_are_measured(place: Path) -> None:
     chosen = ("--only", "database", "--only", "kills")
     sizes = ("--repeats", "1", "--tasks", "300", "--pairs", "1", "--seconds", "0.5")
-    rows = _by_measurement(_end(_start(place, *chosen, *sizes), 0))
-    times = rows["database"]["samples"]
-    assert 0 < times["finished_ms"][0] < times["total_ms"][0]
-    kills = rows["kills"]
-    (undisturbed,), (disturbed,) = kills["samples"]["undisturbed"], kills["samples"]["disturbed"]
-    assert kills["value"] == pytest.approx(disturbed / undisturbed, abs=0.001)
+    document = _end(_start(place, *chosen, *sizes), 0)
+    found = _samples(document)
+    death = "recovery after kill -9 of PostgreSQL, once it answers"
+    assert 0 < found[f"{death}: finished"][0] < found[f"{death}: total"][0]
+    kills = "throughput under one worker kill a second"
+    (undisturbed,), (disturbed,) = (found[f"{kills}: {how}disturbed"] for how in ("un", ""))
+    assert found[f"{kills}, ratio"] == [pytest.approx(disturbed / undisturbed, abs=0.001)]
     assert min(undisturbed, disturbed) > 0
-    assert " 1 kills" in kills["measured"]
+    assert " 1 kills" in str(document.tables[0].rows[-1])
     assert list(place.iterdir()) == []
 
 
@@ -100,10 +107,9 @@ def test_an_interruption_keeps_what_was_measured_and_leaves_nothing(place: Path)
     finally:
         bench.send_signal(signal.SIGINT)
     document = _end(bench, 130)
-    assert document["interrupted"]
-    (row,) = document["figures"]
-    assert row["measurement"] == "respawn"
-    assert row["count"] == len(row["samples"]["respawn"]) > 0
+    assert document.interrupted
+    (samples,) = _samples(document).values()
+    assert _counts(document) == {"respawn": len(samples)}
     assert list(place.iterdir()) == []
     assert not [process for process in seen if _is_alive(process)]
 

@@ -1,25 +1,15 @@
 """Figures are held against their goals, and told as the page shows them."""
 
-from typing import Any
-
 import pytest
 
 from bench.reliability.figure import Figure
-from bench.reliability.page import page, section
-
-_ENVIRONMENT = {
-    "cpu": "Z80",
-    "cores": 2,
-    "kernel": "6.1",
-    "python": "3.11.7",
-    "workers": 3,
-    "load": 0.25,
-    "database": {"server_version": "18.6", "fsync": "on", "synchronous_commit": "off"},
-}
 
 
-def _figure(value: float, *, at_least: bool = False) -> Figure:
-    return Figure("respawn", "ms", "p50", value, 20, f"p50 {value}", 1, {}, "Kill.", at_least)
+def _figure(value: float, *, at_least: bool = False, **fields: object) -> Figure:
+    samples = {"finished_ms": [1.0, 2.0], "other": [3.0]}
+    return Figure(
+        "respawn", "s", "max", value, 20, f"max {value}", 3, samples, "Kill.", at_least, **fields
+    )
 
 
 @pytest.mark.parametrize(
@@ -27,44 +17,35 @@ def _figure(value: float, *, at_least: bool = False) -> Figure:
     [(20, False, True), (20.1, False, False), (20, True, True), (19.9, True, False)],
 )
 def test_a_goal_is_met_at_its_limit_and_not_beyond(value: float, at_least: bool, met: bool) -> None:
-    assert _figure(value, at_least=at_least).met is met
+    figure = _figure(value, at_least=at_least)
+    assert figure.met is met
+    assert figure.series()[0].met is met
 
 
 def test_a_goal_says_which_way_it_is_meant() -> None:
-    assert _figure(1).goal_text == "p50 ≤ 20 ms"
-    assert _figure(1, at_least=True).goal_text == "p50 ≥ 20 ms"
+    assert _figure(1).goal_text == "max ≤ 20 s"
+    assert _figure(1, at_least=True).goal_text == "max ≥ 20 s"
 
 
-def _document(**changes: Any) -> dict[str, Any]:
-    row = {
-        "measurement": "respawn",
-        "figure": "worker respawn",
-        "goal": "p50 ≤ 20 ms",
-        "met": False,
-        "measured": "p50 21 ms",
-        "count": 50,
-        "definition": "From the kill.",
-    }
-    empty = {"interrupted": False, "problems": [], "figures": [row]}
-    return {"environment": _ENVIRONMENT, **empty, **changes}
+def test_its_series_are_the_goals_and_then_the_samples_in_their_own_units() -> None:
+    aim, finished, other = _figure(21, sample_unit="steps/s").series()
+    assert (aim.name, aim.unit, aim.samples, aim.goal) == ("respawn, max", "s", [21], 20)
+    assert aim.note == "Kill."
+    assert (finished.name, finished.unit, finished.samples) == (
+        "respawn: finished",
+        "ms",
+        [1.0, 2.0],
+    )
+    assert (other.name, other.unit) == ("respawn: other", "steps/s")
+    assert finished.group != other.group  # a group has one unit
+    assert (finished.goal, other.goal) == (None, None)
 
 
-def test_the_section_has_a_row_a_figure_its_definition_and_the_machine() -> None:
-    shown = section(_document())
-    row = "| worker respawn | p50 ≤ 20 ms | p50 21 ms | no | 50 | `--only respawn` |"
-    assert row in shown.splitlines()
-    assert "- *worker respawn*: From the kill." in shown
-    assert "Z80, 2 cores" in shown
-    assert "synchronous_commit off" in shown
-    assert "load average 0.25 beforehand" in shown
-    assert "Interrupted" not in shown
+def test_where_the_value_is_a_median_its_rounds_are_kept() -> None:
+    aim = _figure(2, rounds=[1.0, 2.0, 9.0]).series()[0]
+    assert aim.samples == [1.0, 2.0, 9.0]
+    assert aim.value == 2
 
 
-def test_what_is_missing_is_told() -> None:
-    shown = section(_document(interrupted=True, problems=["kills: no room"], figures=[]))
-    assert "Interrupted" in shown
-    assert "Not measured: kills: no room" in shown
-
-
-def test_the_page_has_the_environment_as_well() -> None:
-    assert "| postgresql fsync | on |" in page(_document())
+def test_its_row_says_whether_the_goal_is_met_and_how_it_is_measured() -> None:
+    assert _figure(21).row("kills") == ["respawn", "max ≤ 20 s", "max 21", "no", 3, "--only kills"]

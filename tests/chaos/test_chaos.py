@@ -20,7 +20,7 @@ _FAULTS = {
 @pytest.mark.timeout(180)
 def test_nothing_is_lost_doubled_or_charged_wrongly_under_a_hundred_kills() -> None:
     ledger = _run(
-        "--seed=20", "--steps=2500", "--seconds=10", "--stops=8", "--worker-kills=82",
+        "--seed=20", "--steps=2500", "--seconds=20", "--stops=8", "--worker-kills=82",
         "--supervisor-kills=6", "--zygote-kills=9", "--postgres-kills=3",
     )  # fmt: skip
     assert ledger["violations"] == []

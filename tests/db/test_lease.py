@@ -249,7 +249,8 @@ async def test_registering_makes_the_queues_of_namespaces_without_a_template(
     async with opened(database) as [store]:
         await store.register_supervisor("me", "here", 1, ["nobodys"], None)
         assert await store.claim_steps(["worker_nobodys_queue"], 5) == []
-        assert await store.queue_depth(["worker_nobodys_queue"]) == (0, 0)
+        queue = "worker_nobodys_queue"
+        assert await store.queue_depths([queue]) == [(queue, 0, 0.0)]
 
 
 @pytest.mark.parametrize("owners", [0, 1])

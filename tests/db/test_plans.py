@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -23,6 +26,7 @@ from dags import (
 from msgspec import Struct
 
 from bench.size.copies import copy_task
+from tasker_mp.client.task_filter import TaskFilter
 from tasker_mp.db.connect import connect_async
 from tasker_mp.db.prune import FINISHED, prune_parameters
 from tasker_mp.db.queries import query
@@ -144,6 +148,8 @@ class Calls:
             while finished.continued:
                 kids = [done(step) for step in finished.continued]
                 finished = await store.finish_steps(kids, _BATCH, [])
+        for queue in QUEUES:  # a claim that had far to look does so
+            await store.connection.execute("select tasker.raise_floor(%s)", [f"q_{queue}"])
         await store.promote_due()
         (step,) = await store.claim_bare(QUEUES)
         await store.hydrate_step(step)
@@ -176,8 +182,13 @@ class Calls:
         await self._ask("explain_task", task=task, lease=30.0)
         for name in ("get_results", "count_ended"):
             await self._ask(name, tasks=[task])
-        await self._ask("list_tasks", state=None, namespace=None, limit=50)
+        await self._ask("get_progress", task=task)
+        await self._ask("list_tasks", limit=50, **TaskFilter().parameters(_ROWS // 2))
+        await self._ask("list_tasks", limit=50, **TaskFilter(state="x").parameters(_ROWS // 2))
+        await self._ask("summarize_tasks", **TaskFilter().parameters(_ROWS // 2))
+        await self._store.get_template(self.template_id)
         await self._store.waiting_queues(30.0)
+        await self._ask("queue_depths", queues=QUEUES, limit=_BATCH)
         await self._ask("prune_tasks", **prune_parameters(None, 0.0, FINISHED, _BATCH))
 
     async def _ask(self, name: str, **parameters: Any) -> None:
@@ -259,6 +270,7 @@ def test_every_statement_inside_the_functions_was_seen(plans: dict[str, list[Pla
     for fragment in (
         "update tasker.steps s set state = 'in_progress'",  # claim
         "for update skip locked",  # of messages
+        "select min(m.msg_id)",  # claim: how far the queue is gone for good
         "update tasker.steps s set state = i.state",  # finish
         "update tasker.steps c set waiting_on",  # unlock
         "update tasker.tasks t set open_sinks",  # settle
@@ -267,6 +279,35 @@ def test_every_statement_inside_the_functions_was_seen(plans: dict[str, list[Pla
         "insert into tasker.idempotency_keys",
     ):
         assert any(fragment.lower() in statement.lower() for statement in seen), fragment
+
+
+_BY_HAND = {
+    # Read all tasks, or all templates, and say so: for people, or once at a start.
+    "count_tasks",
+    "list_dead_letters",
+    "list_quarantined",
+    "list_templates",
+    "register_template",
+    # Reads statistics, no rows of ours.
+    "table_health",
+}
+
+
+def test_every_query_that_is_asked_again_and_again_is_among_them(
+    plans: dict[str, list[Plan]],
+) -> None:
+    seen = {_text(plan.statement) for plan in plans["analyzed"]}
+    names = {
+        Path(file.name).stem for file in files("tasker_mp.db").joinpath("sql", "queries").iterdir()
+    }
+    missing = {name for name in names if not any(_text(query(name).decode()) == s for s in seen)}
+    assert missing == _BY_HAND
+
+
+def _text(statement: str) -> str:
+    """Without comments, white space and what the parameters are called."""
+    bare = re.sub(r"--.*", "", statement)
+    return re.sub(r"%\(\w+\)s|\$\d+|\s+", "", bare)
 
 
 def test_a_query_that_reads_a_whole_table_is_found(database: str) -> None:

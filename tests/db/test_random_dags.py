@@ -133,8 +133,8 @@ class Run:
             return True
         promoted, next_due = await stores[0].promote_due()
         assert next_due is None
-        queued = await stores[0].queue_depth(QUEUES)
-        return bool(promoted or queued[0])
+        depths = await stores[0].queue_depths(QUEUES)
+        return bool(promoted or any(queued for _, queued, _ in depths))
 
     def _check_inputs(self, steps: list[ClaimedStep]) -> None:
         """Every parent is complete, and every ancestor's result is there, once."""

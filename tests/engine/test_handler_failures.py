@@ -115,11 +115,11 @@ def test_what_handlers_print_and_leave_behind_disturbs_nothing(
     folder: ProjectFolder, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder.template("prints", step("prints"), step("leaves_child"))
-    with folder.running() as running:
+    with folder.running(logging__level="info") as running:
         (task,) = running.run("prints", lines=3)
         assert task.state == "complete"
         assert running.status()["running"]
     printed = capfd.readouterr()
     assert printed.out == ""
-    assert printed.err.count("ready and printed {'json': 1}\n") == 3
+    assert printed.err.count(" ready and printed {'json': 1} ") == 3
     assert "raw bytes" in printed.err

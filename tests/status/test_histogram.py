@@ -23,6 +23,20 @@ def test_the_longest_and_impossible_durations_have_a_bucket() -> None:
     assert bucket_of(1 << 37) == bucket_of(1 << 60) == BUCKETS - 1
 
 
+@given(st.lists(_DURATIONS | st.integers(-9, 1 << 14) | st.integers(1 << 20, 1 << 22)))
+def test_many_at_once_are_added_as_one_by_one(durations: list[int]) -> None:
+    one_by_one, at_once = Histogram(), Histogram()
+    for duration in durations:
+        one_by_one.add(duration)
+    at_once.add_all(durations)
+    assert (at_once.counts, at_once.total) == (one_by_one.counts, one_by_one.total)
+    twice = Histogram()
+    for duration in durations:
+        twice.add(duration, 2)
+    assert [count / 2 for count in twice.counts] == at_once.counts
+    assert twice.total == 2 * at_once.total
+
+
 @given(st.lists(_DURATIONS, min_size=1), st.sampled_from([0, 50, 90, 99, 100]))
 def test_a_percentile_is_the_bucket_of_the_nearest_rank(durations: list[int], percent: int) -> None:
     histogram = Histogram()

@@ -15,10 +15,12 @@ from tasker_mp.template.model import HandlerDefinition, StepDefinition
 from tasker_mp.transport.interface import Reader, Writer
 from tasker_mp.worker.gate import Gate
 from tasker_mp.worker.main import Worker
+from tasker_mp.worker.output import Output
 from tasker_mp.worker.page import WorkerPage, create_page
 from tasker_mp.worker.settings import EXIT_EVENT
 
 _SIZES = (65_536, 1 << 20)
+_OUTPUT = Output("console", "info")
 
 
 class _Calls(StepHandler):
@@ -51,7 +53,7 @@ class _Bench:
         os.close(page_fd)
         requests.close()
         results.close()
-        self.worker = Worker(*self._ends, registry, _SIZES[1])
+        self.worker = Worker(*self._ends, registry, _SIZES[1], _OUTPUT)
         self.numbers = iter(range(1, 10_000))
 
     def send(self, payload: bytes) -> bytes:

@@ -16,6 +16,7 @@ from tasker_mp.errors import EngineError, TemplateNotFoundError
 
 if TYPE_CHECKING:
     from tasker_mp.cli.demo.report import Report
+    from tasker_mp.cli.demo.run import Demo
     from tasker_mp.cli.demo.view import View
     from tasker_mp.config import Config
     from tasker_mp.system import System
@@ -60,11 +61,10 @@ def demo(settings: Settings, number: int, tasks: int, workers: int | None, plain
     Starts the database, a supervisor and its workers, and stops them again. Exit 1 unless every
     task completed with the right result.
     """
-    # A log line in between would tear the live view.
     config = settings.config(worker__count=workers, logging__level="warning")
     _require_workflows(config)
     _refuse_while_running(config)
-    with _view(settings, tasks, plain=plain) as view:
+    with _view(settings, config, tasks, plain=plain) as view:
         reports, troubles = _run(config, number, tasks, view)
     ok = all(report.ok for report in reports)
     if settings.json:
@@ -83,19 +83,28 @@ def _run(
     from tasker_mp.client.client import Client  # noqa: PLC0415
     from tasker_mp.system import bootstrap  # noqa: PLC0415
 
-    reports: list[Report] = []
-    troubles: list[str] = []
     workers = config.worker.count or os.cpu_count() or 1
     view.stage(f"starting the database, a supervisor and {workers} workers")
     # The client first: what is wrong with the database is then told here, as one line.
-    with Client(config=config) as client, bootstrap(config) as system, _quick_stop(system):
+    with (
+        Client(config=config) as client,
+        bootstrap(config, stderr=view.stderr) as system,
+        _quick_stop(system),
+    ):
         run = Demo(client, system, number, tasks, view.progress)
-        for workflow in WORKFLOWS:
-            made, trouble = run.run(workflow)
-            view.done(made)
-            reports.append(made)
-            troubles += [trouble] if trouble else []
+        found = view.during(lambda: _run_all(run, view))
         view.stage("stopping")
+    return found
+
+
+def _run_all(run: "Demo", view: "View") -> tuple[list["Report"], list[str]]:
+    reports: list[Report] = []
+    troubles: list[str] = []
+    for workflow in WORKFLOWS:
+        made, trouble = run.run(workflow)
+        view.done(made)
+        reports.append(made)
+        troubles += [trouble] if trouble else []
     return reports, troubles
 
 
@@ -133,17 +142,20 @@ def _refuse_while_running(config: "Config") -> None:
 
 
 @contextmanager
-def _view(settings: Settings, tasks: int, *, plain: bool) -> "Iterator[View]":
+def _view(settings: Settings, config: "Config", tasks: int, *, plain: bool) -> "Iterator[View]":
     from tasker_mp.cli.demo.view import LineView, LiveView, SilentView  # noqa: PLC0415
+    from tasker_mp.cli.repair import open_client  # noqa: PLC0415
+    from tasker_mp.cli.top.aside import Aside  # noqa: PLC0415
+    from tasker_mp.cli.top.terminal import can_draw  # noqa: PLC0415
 
     screen = console(sys.stderr)
     if settings.json:
         yield SilentView()
-    elif plain or not screen.is_terminal:
+    elif plain or not can_draw(sys.stdout.fileno()):
         yield LineView(screen)
     else:
-        with LiveView(screen, tasks) as view:
-            yield view
+        with Aside() as aside:
+            yield LiveView(screen, tasks, config, lambda: open_client(settings), aside)
 
 
 def _print(reports: list["Report"], *, plain: bool) -> None:

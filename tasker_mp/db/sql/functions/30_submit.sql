@@ -1,7 +1,7 @@
 -- Submits tasks: rows for tasks and steps, root steps enqueued, in one transaction.
 --
 -- Arrays and the elements of the JSON arrays are parallel, one place a task. p_details holds null
--- or {tags, initiator, reason, correlation_id}. p_keys holds null or an idempotency key, p_digests
+-- or {tags, initiator, reason, correlation_id, traceparent}. p_keys holds null or an idempotency key, p_digests
 -- the digest of the task's content. Returns a row a task, in order: the task's UUID, and when it was
 -- created; null for an earlier one under the same key and content. The same key with other content
 -- raises TK001, an unknown template TK002, and nothing is written. Plans: see tasker.claim_steps.
@@ -60,9 +60,10 @@ begin
     end if;
 
     insert into tasker.tasks (task_uuid, template_id, priority, open_sinks, created_at, context,
-                              correlation_id, initiator, reason, tags)
+                              correlation_id, traceparent, initiator, reason, tags)
     select i.task_uuid, i.template_id, i.priority, w.sinks, v_now, i.context,
-           (i.details ->> 'correlation_id')::uuid, i.details ->> 'initiator',
+           (i.details ->> 'correlation_id')::uuid, i.details ->> 'traceparent',
+           i.details ->> 'initiator',
            i.details ->> 'reason',
            case when json_typeof(i.details -> 'tags') = 'array'
                 then array(select json_array_elements_text(i.details -> 'tags')) end

@@ -22,7 +22,7 @@ create function tasker.finish_steps(
 returns table (
     kind text, task_uuid uuid, step_no integer, event_id uuid, template_id integer, name text,
     attempt integer, crashes integer, claim_id bigint, correlation_id uuid, context json,
-    dependencies json)
+    dependencies json, traceparent text)
 language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
@@ -97,7 +97,7 @@ begin
     if v_quiet is not null then
         return query select 'task', e.task_uuid, null::integer, null::uuid, null::integer,
                             e.state::text, null::integer, null::integer, null::bigint, null::uuid,
-                            null::json, null::json
+                            null::json, null::json, null::text
                      from tasker.settle_tasks(v_quiet, v_sinks, v_failed, v_now) e;
     end if;
 
@@ -107,7 +107,7 @@ begin
     if cardinality(p_events) > coalesce(cardinality(v_events), 0) then
         return query select 'stale', null::uuid, null::integer, e.event_id, null::integer,
                             null::text, null::integer, null::integer, null::bigint, null::uuid,
-                            null::json, null::json
+                            null::json, null::json, null::text
                      from unnest(p_events) e(event_id)
                      where e.event_id <> all (coalesce(v_events, '{}'));
     end if;
