@@ -8,14 +8,16 @@ INSTALL := uv pip install --quiet --python $(BIN)/python -e
 else
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -e
 endif
-# Half the suite waits on processes rather than on a core, so two test workers a core.
-JOBS   ?= $(shell expr 2 \* $$(nproc 2>/dev/null || echo 2))
+# Half the suite waits on processes rather than on a core, so three test workers a core.
+JOBS   ?= $(shell expr 3 \* $$(nproc 2>/dev/null || echo 2))
+# Where `make bench` writes its documents and their page.
+RESULTS ?= bench/results
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench chaos model clean
+.PHONY: help demo test test-long check format bench chaos model clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -39,7 +41,10 @@ demo: $(VENV)/.run  ## install everything, run the five workflows live, print th
 	$(BIN)/tasker-mp demo
 
 test: $(VENV)/.dev  ## the whole test suite, in parallel
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+test-long: $(VENV)/.dev  ## the same with the tests that take longer
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m ""
 
 check: $(VENV)/.dev  ## format, lint, types, import layers
 	$(BIN)/ruff format --check .
@@ -52,8 +57,13 @@ format: $(VENV)/.dev  ## rewrite the code to the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev  ## measure the five workflow patterns, with a report
-	$(BIN)/python -m bench run
+# An interrupted measurement ends the round; one that fails or misses a goal does not.
+bench: $(VENV)/.dev  ## measure patterns, scaling, transports, ceiling; one page (about ten minutes)
+	@failed=0; for name in run scale transport ceiling seeds; do \
+	  $(BIN)/python -m bench $$name --save $(RESULTS) || failed=$$?; \
+	  [ $$failed -ne 130 ] || break; \
+	done; \
+	$(BIN)/python -m bench report --save $(RESULTS) && exit $$failed
 
 chaos: $(VENV)/.dev  ## the long fault-injection run, with its ledger (about ten minutes)
 	$(BIN)/python -m tools.chaos

@@ -1,69 +1,69 @@
-"""Measurements as a table for people and a document for machines."""
+"""`python -m bench report [FILES]`: one page from saved documents, as Markdown and as HTML."""
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import msgspec
-from rich.table import Table
+import rich_click as click
+from rich.console import Console
 
-COLUMNS = {
-    "pattern": "pattern",
-    "tasks": "tasks",
-    "success_rate": "success %",
-    "tasks_per_second": "tasks/s",
-    "steps_per_second": "steps/s",
-    "spread": "spread %",
-    "p50_ms": "p50 ms",
-    "p95_ms": "p95 ms",
-    "p99_ms": "p99 ms",
-}
+from bench.document import Document
+from bench.html import html_page
+from bench.markdown import environment_table
+from bench.page import section
+from bench.saved import RESULTS, UnreadableError, in_order, latest, read
+
+_TITLE = "tasker-mp: benchmarks"
 
 
-def encode(document: dict[str, Any]) -> str:
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
-
-
-def table(measured: list[dict[str, Any]]) -> Table:
-    """One row a pattern; latencies are submit → complete of one task at a time."""
-    shown = Table(title="workflow patterns")
-    for heading in COLUMNS.values():
-        shown.add_column(heading, justify="left" if heading == "pattern" else "right")
-    for row in measured:
-        shown.add_row(*(_cell(row[key]) for key in COLUMNS))
-    return shown
-
-
-def save(folder: Path, name: str, document: dict[str, Any], page: str) -> Path:
-    """Write `<date>-<name>.json` and the Markdown page beside it; the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = folder / f"{datetime.now(UTC):%Y-%m-%d}-{name}"
-    stem.with_suffix(".json").write_text(encode(document) + "\n")
-    target = stem.with_suffix(".md")
-    target.write_text(page)
-    return target
-
-
-def patterns_page(document: dict[str, Any]) -> str:
-    rows = [[_cell(row[key]) for key in COLUMNS] for row in document["patterns"]]
-    lines = ["# Workflow patterns", "", "Command: `python -m bench run`", ""]
-    lines += markdown_table(list(COLUMNS.values()), rows)
-    lines += ["", *environment_table(document["environment"])]
+def markdown_page(title: str, documents: Sequence[Document]) -> str:
+    lines = [f"# {title}"]
+    for document in documents:
+        partial = " (partial)" if document.interrupted else ""
+        lines += ["", f"## {document.bench.capitalize()}{partial}", ""]
+        # A level deeper: on its own page it has the title above.
+        lines += ["#" + line if line.startswith("## ") else line for line in section(document)]
+        lines += ["", *environment_table(document.environment)]
     return "\n".join(lines) + "\n"
 
 
-def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Its lines."""
-    lines = ["| " + " | ".join(headings) + " |", "|---" * len(headings) + "|"]
-    return lines + ["| " + " | ".join(row) + " |" for row in rows]
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--save",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=RESULTS,
+    show_default=True,
+    help="Write the pages here.",
+)
+def report(files: tuple[Path, ...], folder: Path) -> None:
+    """One page, as Markdown and as HTML with plots, from documents that --save has written.
+
+    Without FILES, of the latest document of each command there.
+    """
+    console = Console(stderr=True)
+    documents, failed = _read(files or latest(folder), console)
+    if not documents:
+        given = "none of them can be read" if files else f"there is none in {folder}"
+        raise UnreadableError(f"no document to report on: {given}: measure with --save to have one")
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = folder / f"{datetime.now(UTC):%Y-%m-%d}-report"
+    for suffix, page in ((".md", markdown_page), (".html", html_page)):
+        target = stem.with_suffix(suffix)
+        target.write_text(page(_TITLE, documents))
+        console.print(f"written: {target}", markup=False, soft_wrap=True)
+    if failed:
+        sys.exit(1)
 
 
-def environment_table(environment: dict[str, Any]) -> list[str]:
-    flat = dict(environment)
-    flat |= {f"postgresql {name}": value for name, value in flat.pop("database").items()}
-    return markdown_table(["environment", ""], ([k, str(v)] for k, v in flat.items()))
-
-
-def _cell(value: Any) -> str:
-    return f"{value:,.1f}" if isinstance(value, float) else str(value)
+def _read(files: Sequence[Path], console: Console) -> tuple[list[Document], bool]:
+    """In the page's order; a line about each that cannot be read, and whether there is any."""
+    documents = []
+    for path in files:
+        try:
+            documents.append(read(path))
+        except UnreadableError as error:
+            console.print(f"error: {error}", markup=False, soft_wrap=True)
+    return in_order(documents), len(documents) < len(files)

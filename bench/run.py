@@ -1,116 +1,139 @@
-"""Runs patterns through a real supervisor, on a database of their own."""
+"""python -m bench run: the workflow patterns, each at several numbers of tasks in flight."""
 
-import time
 from collections.abc import Sequence
-from statistics import median
-from typing import Any
-from uuid import UUID
+from pathlib import Path
+from typing import NamedTuple
 
-import psycopg
+import rich_click as click
 from rich.console import Console
 from rich.progress import Progress
 
-from bench.database import bench_database
-from bench.patterns import Pattern
-from bench.samples import percentile
-from tasker_mp.client import Client, Submission
+from bench.alone import one_at_a_time
+from bench.command import (
+    COUNT,
+    SECONDS,
+    bench_config,
+    conclude,
+    measuring,
+    new_document,
+    output_options,
+    rounds_option,
+    workers_option,
+)
+from bench.document import Document, Table
+from bench.environment import environment
+from bench.flow import Crowd, Flow
+from bench.flow_figures import flow_tables, record_flow, record_shares
+from bench.patterns import PATTERNS, Pattern
+from bench.project import Served, bench_project, serving
+from bench.usage import Meter, load_average
+from bench.writes import Writes, count_writes
 from tasker_mp.config import Config
-from tasker_mp.db.connect import connect
-from tasker_mp.errors import EngineError
-from tasker_mp.system import bootstrap
 
-_CHUNK = 1000
-_LIMIT = 300.0
-_POLL = 0.05
+_WARM_UP = 5
 
 
-def run_patterns(
-    config: Config,
-    patterns: Sequence[Pattern],
-    tasks: int,
+class Sizes(NamedTuple):
+    """Tasks in flight; seconds of a round at each such level; tasks of a round one at a time; tasks
+    whose rows are counted."""
+
+    levels: tuple[int, ...]
+    seconds: float
+    singles: int
+    rounds: int
+    counted: int
+
+
+@click.command()
+@click.option(
+    "--pattern",
+    "names",
+    multiple=True,
+    type=click.Choice(list(PATTERNS)),
+    help="Only these; by default all.",
+)
+@click.option(
+    "--concurrency",
+    "levels",
+    multiple=True,
+    type=COUNT,
+    default=(1, 100, 2000),
+    show_default=True,
+    help="Tasks in flight; may be repeated.",
+)
+@click.option("--seconds", type=SECONDS, default=3.0, show_default=True, help="Length of a round.")
+@click.option(
+    "--singles", type=COUNT, default=200, show_default=True, help="Tasks of a round one at a time."
+)
+@click.option(
+    "--counted", type=COUNT, default=2000, show_default=True, help="Tasks whose rows are counted."
+)
+@rounds_option(5)
+@workers_option
+@output_options
+def run(
+    names: tuple[str, ...],
+    levels: tuple[int, ...],
+    seconds: float,
     singles: int,
+    counted: int,
     rounds: int,
-    console: Console,
-) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """A row a pattern, and the database's settings. Rounds are interleaved over the patterns."""
-    throughputs: dict[str, list[float]] = {p.name: [] for p in patterns}
-    latencies: dict[str, list[float]] = {p.name: [] for p in patterns}
-    failed: dict[str, int] = {p.name: 0 for p in patterns}
-    with (
-        bench_database(config) as (own, settings),
-        bootstrap(own),
-        Client(own.database.url, config=own) as client,
-        connect(own.database.url, autocommit=True) as watcher,
-        Progress(console=console, transient=True) as progress,
-    ):
-        total = progress.add_task("measuring", total=rounds * len(patterns))
-        for _ in range(rounds):
+    workers: int,
+    as_json: bool,
+    folder: Path | None,
+) -> None:
+    """Throughput, latency and cost of the five patterns, at several numbers of tasks in flight.
+
+    About four minutes. A Ctrl-C ends it with what there is.
+    """
+    config, console, document = bench_config(workers), Console(stderr=True), new_document("run")
+    chosen = [PATTERNS[name] for name in names or PATTERNS]
+    sizes = Sizes(tuple(sorted(set(levels))), seconds, singles, rounds, counted)
+    with measuring(document, console), bench_project(config, "run") as (own, settings):
+        document.environment = environment(settings, config) | {"load before": load_average()}
+        measure_patterns(own, chosen, sizes, document, console)
+    document.tables = flow_tables(document, sizes.levels) + document.tables
+    conclude(document, folder, as_json, console)
+
+
+def measure_patterns(
+    config: Config, patterns: Sequence[Pattern], sizes: Sizes, document: Document, console: Console
+) -> None:
+    """Rounds of all levels and patterns in turn, then each pattern's rows."""
+    with Progress(console=console, transient=True) as progress:
+        total = sizes.rounds * len(sizes.levels) * len(patterns) + len(patterns)
+        bar = progress.add_task("", total=total)
+        with serving(config) as served:
+            meter = served.meter()
             for pattern in patterns:
-                progress.update(total, description=f"{pattern.name:>10}")
-                seconds, bad = _throughput(client, watcher, pattern, tasks)
-                throughputs[pattern.name].append(tasks / seconds)
-                failed[pattern.name] += bad
-                latencies[pattern.name] += _latencies(client, pattern, singles // rounds or 1)
-                progress.advance(total)
-    return [
-        _row(p, tasks * rounds, failed[p.name], throughputs[p.name], latencies[p.name])
-        for p in patterns
-    ], settings
+                one_at_a_time(served, pattern, _WARM_UP, meter)
+            for level in sizes.levels * sizes.rounds:
+                rates = {}
+                for pattern in patterns:
+                    progress.update(bar, description=f"{pattern.name:>9} @{level}")
+                    flow = _round(served, pattern, level, sizes, meter)
+                    rates[pattern.name] = flow.usage.rate
+                    record_flow(document, pattern, level, flow)
+                    progress.advance(bar)
+                record_shares(document, level, rates)
+        for pattern in patterns:
+            progress.update(bar, description=f"{pattern.name:>9} rows")
+            _record_writes(document, pattern, count_writes(config, pattern, sizes.counted))
+            progress.advance(bar)
 
 
-def _throughput(
-    client: Client, watcher: psycopg.Connection[Any], pattern: Pattern, tasks: int
-) -> tuple[float, int]:
-    """Seconds from the first submit to the last completion by the database, and failures."""
-    submission = Submission(
-        namespace=pattern.namespace, name=pattern.template, context=pattern.context
-    )
-    uuids: list[UUID] = []
-    for start in range(0, tasks, _CHUNK):
-        uuids += client.submit_many([submission] * min(_CHUNK, tasks - start))
-    return _await_all(watcher, uuids)
+def _round(served: Served, pattern: Pattern, level: int, sizes: Sizes, meter: Meter) -> Flow:
+    if level == 1:
+        return one_at_a_time(served, pattern, sizes.singles, meter)
+    return Crowd(served.client, served.connection, pattern, level).flow(sizes.seconds, meter)
 
 
-def _await_all(watcher: psycopg.Connection[Any], uuids: list[UUID]) -> tuple[float, int]:
-    deadline = time.monotonic() + _LIMIT
-    while time.monotonic() < deadline:
-        row = watcher.execute(
-            "select count(completed_at), count(*) filter (where state <> 'complete'),"
-            " extract(epoch from max(completed_at) - min(created_at))::float8"
-            " from tasker.tasks where task_uuid = any(%s)",
-            (uuids,),
-        ).fetchone()
-        assert row is not None
-        if row[0] == len(uuids):
-            return float(row[2]), int(row[1])
-        time.sleep(_POLL)
-    raise EngineError(f"{len(uuids)} tasks did not end within {_LIMIT:g} s")
-
-
-def _latencies(client: Client, pattern: Pattern, count: int) -> list[float]:
-    """Milliseconds from before the submit until the waiter has the task, one task at a time."""
-    measured = []
-    for _ in range(count):
-        started = time.perf_counter()
-        task = client.submit(pattern.namespace, pattern.template, pattern.context)
-        client.wait(task.uuid, timeout=30)
-        measured.append((time.perf_counter() - started) * 1000)
-    return measured
-
-
-def _row(
-    pattern: Pattern, tasks: int, failed: int, throughputs: list[float], latencies: list[float]
-) -> dict[str, Any]:
-    middle = median(throughputs)
-    latencies.sort()
-    return {
-        "pattern": pattern.name,
-        "tasks": tasks,
-        "success_rate": round(100 * (tasks - failed) / tasks, 2),
-        "tasks_per_second": round(middle, 1),
-        "steps_per_second": round(middle * pattern.steps, 1),
-        "spread": round(100 * (max(throughputs) - min(throughputs)) / middle, 1),
-        "p50_ms": percentile(latencies, 50),
-        "p95_ms": percentile(latencies, 95),
-        "p99_ms": percentile(latencies, 99),
-    }
+def _record_writes(document: Document, pattern: Pattern, writes: Writes) -> None:
+    if not document.tables:
+        headings = ["pattern", "inserted", "updated", "deleted", "HOT %"]
+        note = "Rows a step, in all tables; of the updates, how many touched no index (HOT)."
+        document.tables.append(Table("Rows written", headings, note=note))
+    document.tables[0].rows.append([pattern.name, *writes])
+    rows = writes.inserted + writes.updated + writes.deleted
+    document.record(f"rows {pattern.name}", rows, "rows/step", "lower", group="rows written")
+    document.record(f"HOT {pattern.name}", writes.hot_percent, "%", "higher", group="HOT updates")

@@ -1,19 +1,23 @@
 """`python -m bench peers`."""
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import rich_click as click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
+from bench.command import (
+    COUNT,
+    bench_config,
+    conclude,
+    new_document,
+    output_options,
+    rounds_option,
+)
 from bench.peers.environments import FOLDER, Environment
-from bench.peers.page import page, section
 from bench.peers.peer import PEERS, Peer, PeerError
-from bench.peers.run import Sizes, measure_peers, ready
-from bench.report import encode, save
-from tasker_mp.config import load_config
-from tasker_mp.errors import EngineError
+from bench.peers.run import Sizes, measure_peers, not_measured, ready
 
 
 @click.command()
@@ -21,31 +25,24 @@ from tasker_mp.errors import EngineError
     "--peer", "names", multiple=True, metavar="NAME", help=f"Only {', '.join(PEERS)}; repeatable."
 )
 @click.option("--install", is_flag=True, help="Download the peers first; nothing else does.")
-@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0.1),
+    type=click.FloatRange(min=0.1, max=3600),
     default=5.0,
     show_default=True,
     help="Of a throughput run.",
 )
 @click.option(
-    "--singles",
-    type=click.IntRange(min=1),
-    default=100,
-    show_default=True,
-    help="Tasks one by one, each round.",
+    "--singles", type=COUNT, default=100, show_default=True, help="Tasks one by one, each round."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the measurements as JSON.")
-@click.option(
-    "--save", "folder", type=click.Path(path_type=Path), help="Write report and JSON here."
-)
+@rounds_option(5)
+@output_options
 def peers(
     names: tuple[str, ...],
     install: bool,
-    rounds: int,
     seconds: float,
     singles: int,
+    rounds: int,
     as_json: bool,
     folder: Path | None,
 ) -> None:
@@ -58,26 +55,22 @@ def peers(
     if unknown:
         raise click.BadParameter(f"{unknown[0]!r}; there are {', '.join(PEERS)}")
     console = Console(stderr=True)
-    skipped: list[str] = []
-
-    def tell(problem: str) -> None:
-        skipped.append(problem)
-        console.print(problem, markup=False, soft_wrap=True)
-
+    document = new_document("peers")
     chosen = [PEERS[name] for name in dict.fromkeys(names or PEERS)]
+    skipped: list[tuple[str, str]] = []
     failed = install and not _install(chosen, console)
-    others = ready(chosen, tell)
-    config = load_config(overrides={"logging.level": "error"})
-    try:
-        document = measure_peers(config, others, Sizes(rounds, seconds, singles), console)
-    except EngineError as error:
-        console.print(f"error: {error}")
-        sys.exit(error.exit_code)
-    document["skipped"] = skipped
-    if folder is not None:
-        console.print(f"written: {save(folder, 'peers', document, page(document))}")
-    click.echo(encode(document) if as_json else section(document))
-    sys.exit(130 if document["interrupted"] else bool(document["problems"] or failed))
+    others = ready(chosen, _teller(skipped, console))
+    measure_peers(bench_config(), others, Sizes(rounds, seconds, singles), console, document)
+    document.tables += not_measured(skipped)
+    conclude(document, folder, as_json, console, failed=failed)
+
+
+def _teller(skipped: list[tuple[str, str]], console: Console) -> Callable[[str, str], None]:
+    def tell(name: str, why: str) -> None:
+        skipped.append((name, why))
+        console.print(f"{name}: {why}", markup=False, soft_wrap=True)
+
+    return tell
 
 
 def _install(chosen: list[Peer], console: Console) -> bool:

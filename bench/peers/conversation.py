@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TextIO, TypeVar
 
 T = TypeVar("T")
 
@@ -25,6 +25,12 @@ NUMBER = 6
 EXPECTED = NUMBER**8
 LIMIT = 600.0
 """Seconds; for a program that is left alone. The bench loses patience first."""
+
+
+class Answers:
+    """Where they are said: the output that the bench listens to, out of reach of the engine."""
+
+    stream: TextIO = sys.stdout
 
 
 class Settings(NamedTuple):
@@ -57,8 +63,9 @@ def play(
     distributions: Sequence[str],
 ) -> None:
     """The program: does what its first argument says."""
-    # An engine's banners go where its log goes; the bench hears answers only.
-    sys.__stdout__ = os.fdopen(os.dup(1), "w")  # type: ignore[misc]
+    # An engine's banners go where its log goes; the bench hears answers only. Celery prints its own
+    # to sys.__stdout__, so that is no place for them either.
+    Answers.stream = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     settings = Settings(**json.loads(sys.stdin.readline()))
     if (role := sys.argv[1]) == "client":
@@ -68,7 +75,7 @@ def play(
 
 
 def say(document: dict[str, Any]) -> None:
-    print(json.dumps(document), file=sys.__stdout__, flush=True)
+    print(json.dumps(document), file=Answers.stream, flush=True)
 
 
 def until(look: Callable[[], T | None], interval: float) -> T:

@@ -5,16 +5,20 @@ from typing import Any, NamedTuple
 
 import psycopg
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from bench.command import measuring
 from bench.database import bench_database
+from bench.document import Document, Table
 from bench.environment import environment
 from bench.peers.broker import is_present
 from bench.peers.environments import FOLDER, Environment
-from bench.peers.figures import Samples
+from bench.peers.figures import Samples, ratios, tables
 from bench.peers.own_session import OWN
 from bench.peers.peer import Peer, PeerError
 from bench.peers.session import Contender, Session, contender
+from bench.project import database_name
+from bench.usage import load_average
 from tasker_mp.config import Config
 from tasker_mp.db.connect import open_database
 from tasker_mp.errors import EngineError
@@ -35,38 +39,46 @@ class Sizes(NamedTuple):
     patience: float = 120.0
 
 
-def ready(peers: Sequence[Peer], tell: Callable[[str], None]) -> list[Contender]:
-    """Those that can be measured; a line about each of the others."""
+def ready(peers: Sequence[Peer], tell: Callable[[str, str], None]) -> list[Contender]:
+    """Those that can be measured; `tell(name, why)` of each of the others."""
     found = []
     for peer in peers:
         place = Environment(peer, FOLDER)
         if not place.is_installed():
-            tell(f"{peer.name}: not installed: run python -m bench peers --install")
+            tell(peer.name, "not installed: run python -m bench peers --install")
         elif peer.broker and not is_present():
-            tell(f"{peer.name}: no redis-server on the PATH: install the system's redis package")
+            tell(peer.name, "no redis-server on the PATH: install the system's redis package")
         else:
             found.append(contender(peer, place))
     return found
 
 
 def measure_peers(
-    config: Config, others: Sequence[Contender], sizes: Sizes, console: Console
-) -> dict[str, Any]:
-    """The document: `environment`, a row an engine, what failed, whether a Ctrl-C cut it short."""
+    config: Config,
+    others: Sequence[Contender],
+    sizes: Sizes,
+    console: Console,
+    document: Document,
+) -> None:
+    """Fills the document: ours first, then the others in their order."""
     contenders = [OWN, *others]
     samples = {each.name: Samples(each) for each in contenders}
-    problems: list[str] = []
-    with open_database(config):  # one server for all of them
-        with bench_database(config) as (_, settings):
-            about = environment(settings, config)
-        interrupted = _rounds(config, contenders, sizes, samples, problems, console)
-    rows = [sample.row(samples[OWN.name]) for sample in samples.values() if sample.throughputs]
-    return {
-        "environment": about,
-        "interrupted": interrupted,
-        "problems": problems,
-        "engines": rows,
-    }
+    with measuring(document, console), open_database(config):  # one server for all of them
+        with bench_database(config, database_name(config, "peers")) as (_, settings):
+            document.environment = environment(settings, config)
+        document.environment["load before"] = load_average()
+        _rounds(config, contenders, sizes, samples, document, console)
+    measured = [each for each in samples.values() if each.throughputs]
+    if measured:
+        own = samples[OWN.name]
+        document.series = ratios(own, [each for each in measured if each is not own])
+        document.series += [series for each in measured for series in each.series()]
+        document.tables = tables(measured)
+
+
+def not_measured(skipped: Sequence[tuple[str, str]]) -> list[Table]:
+    rows: list[list[str | float | None]] = [[name, why] for name, why in skipped]
+    return [Table("Not measured", ["engine", "why"], rows)] if rows else []
 
 
 def _rounds(
@@ -74,34 +86,35 @@ def _rounds(
     contenders: list[Contender],
     sizes: Sizes,
     samples: dict[str, Samples],
-    problems: list[str],
+    document: Document,
     console: Console,
-) -> bool:
-    """Whether they were interrupted. Who fails once is told of and left out from then on."""
-    with Progress(console=console, transient=True) as progress:
+) -> None:
+    """Who fails once is told of and left out from then on."""
+    columns = (TextColumn("{task.description:>13}"), BarColumn())
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, *times, console=console, transient=True) as progress:
         bar = progress.add_task("", total=sizes.rounds * len(contenders) * _PHASES)
-        try:
-            for _ in range(sizes.rounds):
-                for each in list(contenders):
-                    progress.update(bar, description=f"{each.name:>13}")
-                    try:
-                        samples[each.name].add(
-                            _measure(each, config, sizes, lambda: progress.advance(bar))
-                        )
-                    except (PeerError, EngineError, psycopg.OperationalError) as error:
-                        problems.append(f"{each.name}: {_line(error)}")
-                        console.print(f"error: {problems[-1]}", markup=False, soft_wrap=True)
-                        contenders.remove(each)
-        except KeyboardInterrupt:
-            return True
-    return False
+        for _ in range(sizes.rounds):
+            for each in list(contenders):
+                progress.update(bar, description=each.name)
+                try:
+                    samples[each.name].add(
+                        _measure(each, config, sizes, lambda: progress.advance(bar))
+                    )
+                except (PeerError, EngineError, psycopg.Error, OSError) as error:
+                    document.problems.append(f"{each.name}: {_line(error)}")
+                    console.print(f"error: {document.problems[-1]}", markup=False, soft_wrap=True)
+                    contenders.remove(each)
 
 
 def _measure(
     each: Contender, config: Config, sizes: Sizes, advance: Callable[[], None]
 ) -> dict[str, Any]:
     """One round of one engine, on a fresh database: alone first, then in a crowd."""
-    with bench_database(config) as (own, _), each.open(own) as session:
+    with (
+        bench_database(config, database_name(config, "peers")) as (own, _),
+        each.open(own) as session,
+    ):
         advance()
         _ask(session, "singles", _WARM_SINGLES, sizes.patience)
         latencies = _ask(session, "singles", sizes.singles, sizes.patience)["latencies_ms"]

@@ -57,7 +57,8 @@ class Respawn:
                 measured=f"p50 {found['p50']:.1f}, p99 {found['p99']:.1f},"
                 f" max {found['max']:.1f} ms",
                 count=len(self._milliseconds),
-                samples={"respawn": self._milliseconds},
+                samples={},
+                rounds=self._milliseconds,
                 definition=_DEFINITION,
             )
         ]

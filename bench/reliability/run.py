@@ -1,15 +1,16 @@
-"""Measures the figures one after the other; an interruption keeps what there is."""
+"""Measures the figures one after the other; what fails or is interrupted keeps what there is."""
 
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-import psycopg
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from bench.command import measuring
 from bench.database import settings_of
+from bench.document import Document, Table
 from bench.environment import environment
 from bench.reliability.database_death import DatabaseDeath
 from bench.reliability.deadlines import Deadlines
@@ -18,8 +19,9 @@ from bench.reliability.kills import Kills
 from bench.reliability.respawn import Respawn
 from bench.reliability.stage import Stage
 from bench.reliability.supervisor_death import SupervisorDeath
-from tasker_mp.errors import EngineError
+from bench.usage import load_average
 
+_HEADINGS = ["figure", "goal", "measured", "met", "samples", "measurement"]
 NAMES = tuple(kind.name for kind in (Deadlines, Respawn, SupervisorDeath, DatabaseDeath, Kills))
 
 
@@ -46,22 +48,20 @@ class Measurement(Protocol):
 
 
 def measure_reliability(
-    names: Sequence[str], sizes: Sizes, workers: int, console: Console
-) -> dict[str, Any]:
-    """The document: `environment`, `figures`, what failed, and whether a Ctrl-C cut it short."""
+    names: Sequence[str], sizes: Sizes, workers: int, console: Console, document: Document
+) -> None:
+    """Fills the document."""
     chosen = [m for m in _measurements(sizes) if m.name in (names or NAMES)]
-    problems: list[str] = []
-    with Stage(workers or os.cpu_count() or 1) as stage:
+    with measuring(document, console), Stage(workers or os.cpu_count() or 1) as stage:
         with stage.probe() as probe:
-            about = environment(settings_of(probe.connection), stage.config)
-        about["load"] = round(os.getloadavg()[0], 2)  # others' work, before ours begins
-        interrupted = _measure(chosen, stage, console, problems)
-    return {
-        "environment": about,
-        "interrupted": interrupted,
-        "problems": problems,
-        "figures": [_document(m.name, figure) for m in chosen for figure in m.figures()],
-    }
+            document.environment = environment(settings_of(probe.connection), stage.config)
+        document.environment["load before"] = load_average()
+        _measure(chosen, stage, console, document)
+    figures = [(m.name, figure) for m in chosen for figure in m.figures()]
+    if figures:
+        document.series = [each for _, figure in figures for each in figure.series()]
+        rows = [figure.row(name) for name, figure in figures]
+        document.tables = [Table("Deaths and deadlines", _HEADINGS, rows)]
 
 
 def _measurements(sizes: Sizes) -> list[Measurement]:
@@ -75,34 +75,15 @@ def _measurements(sizes: Sizes) -> list[Measurement]:
 
 
 def _measure(
-    chosen: Sequence[Measurement], stage: Stage, console: Console, problems: list[str]
-) -> bool:
-    """Whether it was interrupted. What fails is told, and the rest goes on."""
-    with Progress(console=console, transient=True) as progress:
+    chosen: Sequence[Measurement], stage: Stage, console: Console, document: Document
+) -> None:
+    columns = (TextColumn("{task.description:>10}"), BarColumn())
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, *times, console=console, transient=True) as progress:
         bars = [progress.add_task(m.name, total=m.total, start=False) for m in chosen]
-        try:
-            for measurement, bar in zip(chosen, bars, strict=True):
-                progress.start_task(bar)
-                try:
-                    measurement.measure(stage, partial(progress.advance, bar))
-                except (EngineError, psycopg.OperationalError) as error:
-                    problems.append(f"{measurement.name}: {error}".strip())
-                    console.print(f"error: {problems[-1]}")
-        except KeyboardInterrupt:
-            return True
-    return False
-
-
-def _document(name: str, figure: Figure) -> dict[str, Any]:
-    return {
-        "measurement": name,
-        "figure": figure.name,
-        "goal": figure.goal_text,
-        "value": figure.value,
-        "unit": figure.unit,
-        "met": figure.met,
-        "measured": figure.measured,
-        "count": figure.count,
-        "definition": figure.definition,
-        "samples": figure.samples,
-    }
+        for measurement, bar in zip(chosen, bars, strict=True):
+            progress.start_task(bar)
+            with measuring(document, console, measurement.name):
+                measurement.measure(stage, partial(progress.advance, bar))
+            if document.interrupted:
+                return

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from statistics import median
+from typing import NamedTuple
 
 from bench.size.flow import rate
 from bench.size.row import Row
@@ -17,6 +18,14 @@ _LOADED_ROUNDS = 3
 _DEAD = "select coalesce(sum(n_dead_tup), 0)::bigint from pg_stat_user_tables"
 
 
+class Round(NamedTuple):
+    """Steps a second, so many seconds after the snapshot was taken; `fresh` just before."""
+
+    at: float
+    loaded: float
+    fresh: float
+
+
 class Held:
     """Rounds for as long as it is held; what counts are those of the last quarter of the time."""
 
@@ -25,8 +34,7 @@ class Held:
     def __init__(self, seconds: float, round_tasks: int) -> None:
         self._limit = seconds
         self._round_tasks = round_tasks
-        self._fresh: list[float] = []
-        self._loaded: list[tuple[float, float]] = []
+        self._rounds: list[Round] = []
         self._dead = 0
         self.total = max(1, round(seconds))
 
@@ -37,29 +45,32 @@ class Held:
             with _snapshot(loaded):
                 started = time.monotonic()
                 told = 0
-                while not self._loaded or time.monotonic() - started < self._limit:
-                    self._fresh.append(rate(fresh, self._round_tasks))
+                while not self._rounds or time.monotonic() - started < self._limit:
+                    beside = rate(fresh, self._round_tasks)
                     for _ in range(_LOADED_ROUNDS):
                         found = rate(loaded, self._round_tasks)
-                        self._loaded.append((time.monotonic() - started, found))
+                        self._rounds.append(Round(time.monotonic() - started, found, beside))
                     while told < min(self.total, time.monotonic() - started):
                         told += 1
                         advance()
                     self._dead = loaded.value(_DEAD)
 
     def rows(self) -> list[Row]:
-        if not self._loaded:
+        if not self._rounds:
             return []
-        late = 0.75 * self._loaded[-1][0]
-        last = [found for at, found in self._loaded if at >= late]
-        overall = median(found for _, found in self._loaded) / median(self._fresh)
+        last = self._rounds[-1].at
+        late = [each for each in self._rounds if each.at >= 0.75 * last]
+        overall = median(each.loaded / each.fresh for each in self._rounds)
+        course = ", ".join(f"{each.at:.0f}: {each.loaded:,.0f}" for each in self._rounds)
         notes: dict[str, float | str] = {
             "ratio over all the time": round(overall, 3),
             "dead rows at the end": self._dead,
-            "steps/s by second": ", ".join(f"{at:.0f}: {found:,.0f}" for at, found in self._loaded),
+            "steps/s by second": course,
         }
-        load = f"a transaction open for {self._loaded[-1][0]:,.0f} s, its last quarter"
-        return [Row(self.name, load, "steps/s", last, self._fresh, _GOAL, notes)]
+        loaded, fresh = [each.loaded for each in late], [each.fresh for each in late]
+        minutes = min(last, self._limit or last) / 60
+        load = f"a transaction open for {minutes:.2g} min, its last quarter"
+        return [Row(self.name, load, "steps/s", loaded, fresh, _GOAL, notes)]
 
 
 @contextmanager

@@ -1,13 +1,16 @@
 """What one measurement came to."""
 
-from statistics import median
-
 from msgspec import Struct
+
+from bench.document import Series
+
+_RATIO_NOTE = "Each loaded round by the fresh one beside it."
 
 
 class Row(Struct, frozen=True):
-    """Rates a second: `fresh` and `loaded` were measured in turn. The goal is one of the ratio of
-    their medians, or of the median of `loaded` where there is nothing to compare it with."""
+    """Rates a second: `loaded[i]` and `fresh[i]` were measured one after the other. The goal is one
+    of the median of their ratios, or of `loaded` where there is nothing to compare it with. `notes`
+    are what else is known, by name."""
 
     measurement: str
     load: str
@@ -18,29 +21,24 @@ class Row(Struct, frozen=True):
     notes: dict[str, float | str]
 
     @property
-    def ratio(self) -> float | None:
-        return round(median(self.loaded) / median(self.fresh), 3) if self.fresh else None
+    def ratios(self) -> list[float]:
+        return [loaded / fresh for loaded, fresh in zip(self.loaded, self.fresh, strict=False)]
 
-    @property
-    def met(self) -> bool | None:
-        if self.goal is None:
-            return None
-        value = median(self.loaded) if self.ratio is None else self.ratio
-        return value >= self.goal
+    def series(self) -> list[Series]:
+        """Nothing where nothing was measured."""
+        if not self.loaded:
+            return []
+        name = f"{self.measurement}: {self.load}"
+        group = f"{self.measurement}, {self.unit}"
+        if not self.ratios:
+            return [Series(name, self.unit, "higher", self.goal, _rounded(self.loaded, 1))]
+        ratios = _rounded(self.ratios, 3)
+        return [
+            Series(f"{name}, ratio", "ratio", "higher", self.goal, ratios, _RATIO_NOTE, "ratio"),
+            Series(name, self.unit, "higher", None, _rounded(self.loaded, 1), "", group),
+            Series(f"{name}, fresh", self.unit, "higher", None, _rounded(self.fresh, 1), "", group),
+        ]
 
-    def document(self) -> dict[str, object]:
-        return {
-            "measurement": self.measurement,
-            "load": self.load,
-            "unit": self.unit,
-            "loaded": round(median(self.loaded), 1),
-            "fresh": round(median(self.fresh), 1) if self.fresh else None,
-            "ratio": self.ratio,
-            "goal": self.goal,
-            "met": self.met,
-            "notes": self.notes,
-            "samples": {
-                "loaded": [round(rate, 1) for rate in self.loaded],
-                "fresh": [round(rate, 1) for rate in self.fresh],
-            },
-        }
+
+def _rounded(values: list[float], digits: int) -> list[float]:
+    return [round(value, digits) for value in values]

@@ -1,15 +1,15 @@
-"""Measures one size after the other; an interruption keeps what there is."""
+"""Measures one size after the other; what fails or is interrupted keeps what there is."""
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-import psycopg
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from bench.command import measuring
 from bench.database import settings_of
+from bench.document import Document, Table
 from bench.environment import environment
 from bench.size.fan import Fan
 from bench.size.held import Held
@@ -17,21 +17,21 @@ from bench.size.payload import Payload
 from bench.size.row import Row
 from bench.size.submit import Submit
 from bench.size.volume import Backlog, History
+from bench.usage import load_average
 from tasker_mp.config import Config
 from tasker_mp.db.connect import connect, open_database
-from tasker_mp.errors import EngineError
 
 NAMES = ("submit", "payload", "fan", "backlog", "history", "held")
 
 
 class Sizes(NamedTuple):
-    """Ready steps, finished steps, steps of one task, seconds that a transaction is held open; and
+    """Ready steps, finished steps, steps of one task, minutes that a transaction is held open; and
     how many rounds of how many tasks each is measured by."""
 
     backlog: int
     history: int
     fan: int
-    held_seconds: float
+    held_minutes: float
     rounds: int
     tasks: int
 
@@ -47,22 +47,24 @@ class Measurement(Protocol):
 
 
 def measure_sizes(
-    names: Sequence[str], sizes: Sizes, config: Config, console: Console
-) -> dict[str, Any]:
-    """The document: `environment`, `rows`, what failed, and whether a Ctrl-C cut it short."""
+    names: Sequence[str], sizes: Sizes, config: Config, console: Console, document: Document
+) -> None:
+    """Fills the document."""
     chosen = [m for m in _measurements(sizes) if m.name in (names or NAMES)]
-    problems: list[str] = []
-    with open_database(config) as dsn:
+    with measuring(document, console), open_database(config) as dsn:
         with connect(dsn) as connection:
-            about = environment(settings_of(connection), config)
-        about["load"] = round(os.getloadavg()[0], 2)  # others' work, before ours begins
-        interrupted = _measure(chosen, config, console, problems)
-    return {
-        "environment": about,
-        "interrupted": interrupted,
-        "problems": problems,
-        "rows": [row.document() for m in chosen for row in m.rows()],
-    }
+            document.environment = environment(settings_of(connection), config)
+        document.environment["load before"] = load_average()
+        _measure(chosen, config, console, document)
+    rows = [row for m in chosen for row in m.rows()]
+    document.series = [series for row in rows for series in row.series()]
+    notes: list[list[str | float | None]] = [
+        [f"{row.measurement}: {row.load}", name, value]
+        for row in rows
+        for name, value in row.notes.items()
+    ]
+    if notes:
+        document.tables.append(Table("What else is known", ["load", "what", "value"], notes))
 
 
 def _measurements(sizes: Sizes) -> list[Measurement]:
@@ -73,25 +75,20 @@ def _measurements(sizes: Sizes) -> list[Measurement]:
         Fan(sizes.fan, rounds, tasks),
         Backlog(sizes.backlog, rounds, tasks),
         History(sizes.history, rounds, tasks),
-        Held(sizes.held_seconds, tasks),
+        Held(sizes.held_minutes * 60, tasks),
     ]
 
 
 def _measure(
-    chosen: Sequence[Measurement], config: Config, console: Console, problems: list[str]
-) -> bool:
-    """Whether it was interrupted. What fails is told in a line, and the rest goes on."""
-    with Progress(console=console, transient=True) as progress:
+    chosen: Sequence[Measurement], config: Config, console: Console, document: Document
+) -> None:
+    columns = (TextColumn("{task.description:>8}"), BarColumn())
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, *times, console=console, transient=True) as progress:
         bars = [progress.add_task(m.name, total=m.total, start=False) for m in chosen]
-        try:
-            for measurement, bar in zip(chosen, bars, strict=True):
-                progress.start_task(bar)
-                try:
-                    measurement.measure(config, partial(progress.advance, bar))
-                except (EngineError, psycopg.Error) as error:
-                    line = next(iter(str(error).splitlines()), type(error).__name__)
-                    problems.append(f"{measurement.name}: {line}")
-                    console.print(f"error: {problems[-1]}")
-        except KeyboardInterrupt:
-            return True
-    return False
+        for measurement, bar in zip(chosen, bars, strict=True):
+            progress.start_task(bar)
+            with measuring(document, console, measurement.name):
+                measurement.measure(config, partial(progress.advance, bar))
+            if document.interrupted:
+                return

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 
 from bench.database import bench_database
 from bench.patterns import PATTERNS
+from bench.project import database_name
 from bench.size import steps, templates
 from tasker_mp.client import Client, Submission
 from tasker_mp.config import Config, TemplatesConfig
@@ -71,10 +73,14 @@ class Site:
     def fill(self, tasks: int) -> None:
         """Submit linear tasks until so many wait in their queue."""
         present = self.value(f"select count(*) from (select from {_QUEUE} limit {tasks}) q")
+        self.add(tasks - present)
+
+    def add(self, tasks: int) -> None:
+        """Submit so many linear tasks."""
         linear = Submission(
             namespace=LINEAR.namespace, name=LINEAR.template, context=LINEAR.context
         )
-        self.submit([linear] * (tasks - present))
+        self.submit([linear] * tasks)
 
     def submit(self, submissions: Sequence[Submission], chunk: int = _CHUNK) -> list[UUID]:
         uuids = []
@@ -92,11 +98,7 @@ class Site:
 
     def seconds(self, uuids: Sequence[UUID]) -> float:
         """From the first claim to the last completion of these tasks, once all have ended."""
-        deadline = time.monotonic() + _LIMIT
-        for some in (uuids[-100:], uuids):  # the last ones first: looking costs the work time
-            while self._unfinished(some):
-                _check(deadline, f"{len(uuids)} tasks did not end")
-                time.sleep(_POLL)
+        self._await_end(uuids)
         return float(
             self.value(
                 "select extract(epoch from max(completed_at) - min(started_at))::float8"
@@ -104,6 +106,36 @@ class Site:
                 list(uuids),
             )
         )
+
+    def rate(self, uuids: Sequence[UUID], since: datetime) -> float:
+        """Steps of these tasks that finished after `since`, a second, until the last one's end.
+
+        Some of the tasks may have begun before: those that a pause has caught between two steps.
+        """
+        self._await_end(uuids)
+        return float(
+            self.value(
+                "select (select count(*) from tasker.steps s where s.task_uuid = any (%s)"
+                " and s.finished_at >= %s) / extract(epoch from max(t.completed_at) - %s)::float8"
+                " from tasker.tasks t where t.task_uuid = any (%s)",
+                list(uuids),
+                since,
+                since,
+                list(uuids),
+            )
+        )
+
+    def now(self) -> datetime:
+        """By the database's clock."""
+        moment: datetime = self.value("select clock_timestamp()")
+        return moment
+
+    def _await_end(self, uuids: Sequence[UUID]) -> None:
+        deadline = time.monotonic() + _LIMIT
+        for some in (uuids[-100:], uuids):  # the last ones first: looking costs the work time
+            while self._unfinished(some):
+                _check(deadline, f"{len(uuids)} tasks did not end")
+                time.sleep(_POLL)
 
     def _unfinished(self, uuids: Sequence[UUID]) -> bool:
         completed, otherwise = self.client.count_ended(uuids)
@@ -127,7 +159,7 @@ class Site:
 def open_site(config: Config, name: str) -> Iterator[Site]:
     """A paused site; the database, the project's folder and the supervisor go with the block."""
     with ExitStack() as stack:
-        own, settings = stack.enter_context(bench_database(config, f"tasker_bench_{name}"))
+        own, settings = stack.enter_context(bench_database(config, database_name(config, name)))
         root = Path(stack.enter_context(_folder()))
         own = replace(own, root=root, templates=TemplatesConfig())
         stack.enter_context(bootstrap(own))

@@ -1,0 +1,1 @@
+"""Records from one process to another, through each way that there is."""
