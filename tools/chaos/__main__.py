@@ -1,6 +1,7 @@
 """python -m tools.chaos: serve tasks while everything is killed, and prove that nothing is lost.
 
-Exit status 0 where everything held, 1 where something did not, 2 for wrong usage.
+Exit status 0 where everything held, 1 where something did not, 2 for wrong usage, 130 where it was
+interrupted.
 """
 
 import argparse
@@ -23,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = Run(options, _say)
     try:
         ledger = run.run()
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return 130
     finally:
         run.close(keep=given.keep)
         if given.keep:
@@ -38,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.chaos", description=_summary())
     number = parser.add_argument
     number("--seed", type=int, help="of the schedule (default: drawn, and printed)")
-    number("--steps", type=int, default=100_000, help="about so many (default: %(default)s)")
+    number("--steps", type=int, default=105_000, help="about so many (default: %(default)s)")
     number("--seconds", type=float, help="of faults (default: by their number)")
     number("--worker-kills", type=int, default=1000, help="default: %(default)s")
     number("--supervisor-kills", type=int, default=50, help="default: %(default)s")
