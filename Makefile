@@ -8,8 +8,8 @@ INSTALL := uv pip install --quiet --python $(BIN)/python -e
 else
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -e
 endif
-# Half the suite waits on processes rather than on a core, so three test workers a core.
-JOBS   ?= $(shell expr 3 \* $$(nproc 2>/dev/null || echo 2))
+# Half the suite waits on processes rather than on a core, so four test workers a core.
+JOBS   ?= $(shell jobs=$$((4 * $$(nproc 2>/dev/null || echo 2))); echo $$((jobs < 32 ? jobs : 32)))
 # Where `make bench` writes its documents and their page.
 RESULTS ?= bench/results
 

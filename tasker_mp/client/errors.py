@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from tasker_mp.db.session import REFUSALS
+from tasker_mp.db.refusals import REFUSALS
 from tasker_mp.errors import (
     EngineError,
     IdempotencyConflictError,

@@ -11,17 +11,11 @@ import structlog
 from psycopg import AsyncConnection
 
 from tasker_mp.db.patience import Patience
+from tasker_mp.db.refusals import REFUSALS
 from tasker_mp.db.store import Store
 from tasker_mp.errors import UnreachableError
 
 log = structlog.get_logger("tasker_mp.database")
-
-REFUSALS = (
-    psycopg.DataError,
-    psycopg.errors.ProgramLimitExceeded,
-    psycopg.errors.StatementTooComplex,
-)
-"""The database can never take these data, however often they are sent."""
 
 _CONFLICTS = (
     psycopg.errors.DeadlockDetected,

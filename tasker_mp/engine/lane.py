@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import psycopg
 import structlog
 
-from tasker_mp.db.session import REFUSALS, Session
+from tasker_mp.db.refusals import REFUSALS
+from tasker_mp.db.session import Session
 from tasker_mp.db.store import Finished
 from tasker_mp.inflight import Settled
 from tasker_mp.messages import StepError

@@ -20,7 +20,8 @@ import psycopg
 import structlog
 
 from tasker_mp.config import Config
-from tasker_mp.db.session import REFUSALS, Session, Trouble
+from tasker_mp.db.refusals import REFUSALS
+from tasker_mp.db.session import Session, Trouble
 from tasker_mp.db.store import ClaimedStep, Store
 from tasker_mp.engine.collector import Collector
 from tasker_mp.engine.dispatcher import Dispatcher

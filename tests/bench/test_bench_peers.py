@@ -364,6 +364,7 @@ def test_a_dsn_is_given_as_a_url(conninfo: str, url: str) -> None:
     assert url_of(conninfo) == url
 
 
+@pytest.mark.long
 def test_ours_is_measured_where_no_peer_is_installed(database: str, tmp_path: Path) -> None:
     """The whole command, without the network."""
     document = _measured(database, tmp_path)

@@ -30,7 +30,7 @@ from dags import (
 )
 
 from tasker_mp.db.connect import connect
-from tasker_mp.db.session import REFUSALS
+from tasker_mp.db.refusals import REFUSALS
 
 # -- the guard ------------------------------------------------------------------------------------
 

@@ -16,8 +16,8 @@ _PAIRS = {
 
 
 def _case(point: str, order: Order) -> object:
-    """A worker's own points are on their way in either order; the natural one is for long runs."""
-    long = point.startswith("worker.") and order == "results first"
+    """The order that comes by itself most of the time is for long runs."""
+    long = order == "results first"
     return pytest.param(
         point, order, id=f"{point}-{order}", marks=[pytest.mark.long] if long else []
     )
