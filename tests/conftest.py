@@ -118,7 +118,7 @@ def each_server(request: pytest.FixtureRequest) -> Databases:
     return server
 
 
-_ON_EACH_SERVER = {"test_submit", "test_claim", "test_finish", "test_lease", "test_migrate"}
+_ON_EACH_SERVER = {"test_claim", "test_finish", "test_migrate"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

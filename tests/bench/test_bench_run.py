@@ -15,6 +15,7 @@ from bench.document import Document, decode_document
 _LIMIT = 60.0
 
 
+@pytest.mark.long
 def test_patterns_are_measured_at_every_level_and_saved(database: str, tmp_path: Path) -> None:
     folder = tmp_path / "results"
     chosen = ("--pattern", "linear", "--pattern", "tree", "--workers", "1")

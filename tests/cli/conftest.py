@@ -9,13 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import psutil
 import pytest
+
+from tasker_mp.cli import app, output
 
 _REPOSITORY = Path(__file__).parents[2]
 _COMMAND = (sys.executable, "-m", "tasker_mp")
@@ -103,6 +107,23 @@ class Project:
             shutil.copytree(_REPOSITORY / name, self.root / name, ignore=ignored)
 
 
+class CalledProject(Project):
+    """Calls the command in this process, which spares its imports: for tests of what it does with
+    the database, and not of how it runs."""
+
+    def run(self, *arguments: str, stdin: str = "", **variables: str) -> Done:
+        given = TextIOWrapper(BytesIO(stdin.encode()))
+        out, err = (TextIOWrapper(BytesIO(), encoding="utf-8") for _ in range(2))
+        environment = patch.dict(os.environ, self.environment(**variables), clear=True)
+        fresh = patch.object(output, "_written", False)
+        streams = (patch.object(sys, "stdin", given), redirect_stdout(out), redirect_stderr(err))
+        with chdir(self.root), environment, fresh, streams[0], streams[1], streams[2]:
+            code = app.run(arguments)
+            out.flush()
+            err.flush()
+        return Done(code, *(text.buffer.getvalue().decode() for text in (out, err)))
+
+
 def is_alive(pid: int) -> bool:
     """A zombie that nobody has collected yet is not."""
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -134,3 +155,9 @@ def project(tmp_path: Path) -> Project:
 def served(project: Project, database: str) -> Project:
     """With a migrated database of its own."""
     return Project(project.root, database)
+
+
+@pytest.fixture
+def called(project: Project, database: str) -> Project:
+    """The same, with the command called in this process."""
+    return CalledProject(project.root, database)
