@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -35,6 +36,16 @@ class Site:
             return answer.status, answer.headers["Content-Type"], answer.read()
         finally:
             connection.close()
+
+    def get_in_time(self, path: str) -> tuple[int, str, bytes]:
+        """The same, once a place is free: its holder is gone for us before the server knows."""
+        deadline = time.monotonic() + _LIMIT
+        while True:
+            try:
+                return self.get(path)
+            except ConnectionError:
+                assert time.monotonic() < deadline, "no place became free"
+                time.sleep(0.01)
 
     def document(self, path: str) -> tuple[int, Any]:
         status, content_type, body = self.get(path)
@@ -148,7 +159,7 @@ def test_silent_clients_lose_their_places(monkeypatch: pytest.MonkeyPatch) -> No
         assert silent[0].recv(100) == b""
         for client in silent:
             client.close()
-        assert site.get("/health")[0] == 200
+        assert site.get_in_time("/health")[0] == 200
 
 
 def test_many_ask_at_the_same_time() -> None:
