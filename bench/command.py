@@ -6,12 +6,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import psycopg
 import rich_click as click
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table as Grid
 
 from bench.document import Document, encode_document, started_now
@@ -90,6 +92,25 @@ def measuring(document: Document, console: Console, what: str = "") -> Iterator[
         line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         document.problems.append(f"{what}: {line}" if what else line)
         console.print(f"error: {document.problems[-1]}", markup=False, soft_wrap=True)
+
+
+def measure_each(
+    parts: Sequence[tuple[str, int, Callable[[Callable[[], None]], None]]],
+    console: Console,
+    document: Document,
+) -> None:
+    """Each part, (name, steps of its bar, what it does with a way to say that one is done), one
+    after the other; one that fails does not end it, an interruption does."""
+    columns = (TextColumn("{task.description:>10}"), BarColumn())
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, *times, console=console, transient=True) as progress:
+        bars = [progress.add_task(name, total=total, start=False) for name, total, _ in parts]
+        for (name, _, measure), bar in zip(parts, bars, strict=True):
+            progress.start_task(bar)
+            with measuring(document, console, name):
+                measure(partial(progress.advance, bar))
+            if document.interrupted:
+                return
 
 
 def save(folder: Path, document: Document) -> Path:

@@ -6,9 +6,8 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from bench.command import measuring
+from bench.command import measure_each, measuring
 from bench.database import settings_of
 from bench.document import Document, Table
 from bench.environment import environment
@@ -56,7 +55,8 @@ def measure_reliability(
         with stage.probe() as probe:
             document.environment = environment(settings_of(probe.connection), stage.config)
         document.environment["load before"] = load_average()
-        _measure(chosen, stage, console, document)
+        parts = [(m.name, m.total, partial(m.measure, stage)) for m in chosen]
+        measure_each(parts, console, document)
     figures = [(m.name, figure) for m in chosen for figure in m.figures()]
     if figures:
         document.series = [each for _, figure in figures for each in figure.series()]
@@ -72,18 +72,3 @@ def _measurements(sizes: Sizes) -> list[Measurement]:
         DatabaseDeath(sizes.repeats, sizes.tasks),
         Kills(sizes.pairs, sizes.seconds),
     ]
-
-
-def _measure(
-    chosen: Sequence[Measurement], stage: Stage, console: Console, document: Document
-) -> None:
-    columns = (TextColumn("{task.description:>10}"), BarColumn())
-    times = (TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, *times, console=console, transient=True) as progress:
-        bars = [progress.add_task(m.name, total=m.total, start=False) for m in chosen]
-        for measurement, bar in zip(chosen, bars, strict=True):
-            progress.start_task(bar)
-            with measuring(document, console, measurement.name):
-                measurement.measure(stage, partial(progress.advance, bar))
-            if document.interrupted:
-                return

@@ -5,9 +5,8 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from bench.command import measuring
+from bench.command import measure_each, measuring
 from bench.database import settings_of
 from bench.document import Document, Table
 from bench.environment import environment
@@ -55,7 +54,8 @@ def measure_sizes(
         with connect(dsn) as connection:
             document.environment = environment(settings_of(connection), config)
         document.environment["load before"] = load_average()
-        _measure(chosen, config, console, document)
+        parts = [(m.name, m.total, partial(m.measure, config)) for m in chosen]
+        measure_each(parts, console, document)
     rows = [row for m in chosen for row in m.rows()]
     document.series = [series for row in rows for series in row.series()]
     notes: list[list[str | float | None]] = [
@@ -77,18 +77,3 @@ def _measurements(sizes: Sizes) -> list[Measurement]:
         History(sizes.history, rounds, tasks),
         Held(sizes.held_minutes * 60, tasks),
     ]
-
-
-def _measure(
-    chosen: Sequence[Measurement], config: Config, console: Console, document: Document
-) -> None:
-    columns = (TextColumn("{task.description:>8}"), BarColumn())
-    times = (TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, *times, console=console, transient=True) as progress:
-        bars = [progress.add_task(m.name, total=m.total, start=False) for m in chosen]
-        for measurement, bar in zip(chosen, bars, strict=True):
-            progress.start_task(bar)
-            with measuring(document, console, measurement.name):
-                measurement.measure(config, partial(progress.advance, bar))
-            if document.interrupted:
-                return
