@@ -1,12 +1,27 @@
 """What the status page asks of the database: the queues' depths, and how the tables are."""
 
 import pytest
-from dags import ONE, asynchronous, execute, opened, submit
+from dags import ONE, asynchronous, claim, execute, opened, submit
 from psycopg import connect
 
 from tasker_mp.db import store as store_module
+from tasker_mp.db.store import Store
 
 _QUEUES = ["worker_dags_queue", "worker_dags_queue_high", "worker_dags_queue_low"]
+_TABLE = "q_worker_dags_queue"
+
+
+async def _floor(store: Store) -> int:
+    """Where a claim in this session would begin to look."""
+    cursor = await store.connection.execute("select tasker.known_floor(%s)", [_TABLE])
+    [row] = await cursor.fetchall()
+    return int(row[0])
+
+
+async def _forget_floor(store: Store) -> None:
+    named = await store.connection.execute("select %s::regclass::oid", [f"pgmq.{_TABLE}"])
+    [row] = await named.fetchall()
+    await store.connection.execute(f"set tasker.floor_{row[0]} = ''")
 
 
 @asynchronous
@@ -50,3 +65,18 @@ async def test_health_of_the_tables(each_database: str) -> None:
     assert health.oldest_transaction > 0
     assert health.live_tuples >= 0
     assert health.dead_tuples >= 0
+
+
+@asynchronous
+async def test_a_look_at_the_queues_does_not_walk_what_died_at_their_heads(database: str) -> None:
+    async with opened(database) as [store]:
+        submit(database, ONE, 20)
+        assert len(await claim(store)) == 20
+        submit(database, ONE, 2)
+        for look in (
+            "tasker.queue_depths(array['worker_dags_queue'], 10)",
+            "tasker.waiting_queues(30)",
+        ):
+            await _forget_floor(store)
+            await store.connection.execute(f"select * from {look}")
+            assert await _floor(store) == 21
