@@ -32,7 +32,8 @@ class StepEvent(Struct, array_like=True, gc=False):
 
     `task` is 32 hex digits. `attempt` counts from 1. `spec` is an encoded `StepSpec`.
     `context` is the task's input; `dependencies` maps each finished ancestor's name to its result.
-    `traceparent` is the submitter's, if it had one.
+    `traceparent` is the submitter's, if it had one. `inputs` is what was given to this step alone
+    (a batch worker's cursor); `checkpoint`, where an earlier run of it left off.
     """
 
     task: str
@@ -44,6 +45,8 @@ class StepEvent(Struct, array_like=True, gc=False):
     dependencies: Raw
     correlation_id: str | None = None
     traceparent: str | None = None
+    inputs: Raw | None = None
+    checkpoint: Raw | None = None
 
 
 class StepError(Struct, array_like=True, gc=False):
@@ -57,8 +60,18 @@ class StepError(Struct, array_like=True, gc=False):
     metadata: Raw = EMPTY_OBJECT
 
 
+class Published(Struct, array_like=True, gc=False):
+    """A domain event that a step's outcome leads to, as its publisher made it; `payload` and
+    `metadata` are JSON objects. It becomes one once the outcome is committed."""
+
+    name: str
+    delivery_mode: str
+    payload: Raw
+    metadata: Raw = EMPTY_OBJECT
+
+
 class StepOutcome(Struct, array_like=True, gc=False):
-    """What came of a `StepEvent`: a result, or an error.
+    """What came of a `StepEvent`: a result, an error, or a `checkpoint` to go on from.
 
     `run_ns` is the time in the handler; it was left at `ended_ns`, by CLOCK_MONOTONIC.
     """
@@ -68,6 +81,8 @@ class StepOutcome(Struct, array_like=True, gc=False):
     error: StepError | None = None
     run_ns: int = 0
     ended_ns: int = 0
+    checkpoint: Raw | None = None
+    events: list[Published] = []
 
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
