@@ -6,14 +6,17 @@ import rich_click as click
 
 from bench.ceiling.command import ceiling
 from bench.compare import compare
+from bench.idle.command import idle
+from bench.latency.command import latency
 from bench.peers.command import peers
 from bench.reliability.command import reliability
 from bench.report import report
 from bench.run import run
-from bench.scale import scale
+from bench.scale.command import scale
 from bench.seeds.command import seeds
 from bench.size.command import size
 from bench.transport.command import transport
+from bench.watching.command import watching
 from tasker_mp.cli.failure import exit_code_of
 from tasker_mp.cli.settings import Settings
 
@@ -28,6 +31,9 @@ main.add_command(scale)
 main.add_command(transport)
 main.add_command(ceiling)
 main.add_command(seeds)
+main.add_command(latency)
+main.add_command(idle)
+main.add_command(watching)
 main.add_command(size)
 main.add_command(peers)
 main.add_command(reliability)

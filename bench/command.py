@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeVar
 import psycopg
 import rich_click as click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table as Grid
 
@@ -163,5 +164,5 @@ def _grid(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) ->
     for place, heading in enumerate(headings):
         shown.add_column(heading, justify="right" if place else "left")
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*map(escape, row))
     return shown

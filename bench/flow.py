@@ -33,7 +33,8 @@ class Flow(NamedTuple):
 
 
 class Crowd:
-    """Tasks of one pattern in flight, `level` of them."""
+    """Tasks of one pattern in flight, `level` of them; at least `pause` seconds between two looks
+    for ends."""
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Crowd:
         pattern: Pattern,
         level: int,
         limit: float = _LIMIT,
+        pause: float = _SHORTEST_PAUSE,
     ) -> None:
         self._client = client
         self._connection = connection
@@ -50,18 +52,25 @@ class Crowd:
         )
         self._level = level
         self._limit = limit
+        self._pause = pause
         self._since: dict[UUID, float] = {}
         self._latencies: list[float] = []
         self._failed = 0
+        self._heard = False
 
     def flow(self, seconds: float, meter: Meter) -> Flow:
         """Measured for so long, and until a crowd has ended, after a first one has; returns when
-        nothing is left."""
+        nothing is left. It begins and ends where a task has ended, so that few and long steps are
+        counted whole."""
         self._while(lambda: len(self._latencies) < self._level, self._level)
         self._latencies, self._failed = [], 0
         before, began = meter.read(), time.monotonic()
         self._while(
-            lambda: time.monotonic() - began < seconds or len(self._latencies) < self._level,
+            lambda: (
+                time.monotonic() - began < seconds
+                or len(self._latencies) < self._level
+                or not self._heard
+            ),
             self._level,
         )
         usage = meter.read().since(before)
@@ -79,7 +88,8 @@ class Crowd:
         heard = time.monotonic()
         while more():
             self._submit(level - len(self._since))
-            if self._look():
+            self._heard = self._look()
+            if self._heard:
                 heard = time.monotonic()
             elif time.monotonic() - heard > self._limit:
                 raise EngineError(f"{len(self._since)} tasks did not end within {self._limit:g} s")
@@ -98,5 +108,5 @@ class Crowd:
         for uuid, state in ended:
             self._latencies.append((now - self._since.pop(uuid)) * 1000)
             self._failed += state != "complete"
-        time.sleep(max(_SHORTEST_PAUSE, _LOOK_SHARE * (now - began)))
+        time.sleep(max(self._pause, _LOOK_SHARE * (now - began)))
         return bool(ended)

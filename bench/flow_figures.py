@@ -33,7 +33,9 @@ def record_flow(document: Document, pattern: Pattern, level: int, flow: Flow) ->
         "steps/s",
         "higher",
         goal=goal,
-        note=f"{level} tasks in flight all the time; submitting them is part of the work.",
+        note="One task after the other."
+        if level == 1
+        else f"{level:,} tasks in flight all the time; submitting them is part of the work.",
         group=f"throughput @{level}",
     )
     _record_latencies(document, pattern, level, flow)

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from bench.document import Document, Series, Table
+from bench.goals import Goal, Reasons, goals, told
 from bench.markdown import environment_rows
-from bench.page import cell, number
+from bench.page import cell, goal_text, met_text, number, spread
 from bench.plot import plot
 
 _STYLE = """
@@ -21,6 +22,7 @@ h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-top: 1px solid 
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0 1rem; }
 th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; }
+th, td.aim { white-space: nowrap; } a { color: var(--dot); }
 td.number { text-align: right; } .yes { color: var(--good); } .no { color: var(--bad); }
 .note, code { color: var(--soft); } .warning { color: var(--bad); }
 svg { width: 100%; height: auto; font: 12px system-ui, sans-serif; }
@@ -31,34 +33,57 @@ svg .dot { fill: var(--dot); fill-opacity: .75; } svg .goal { stroke-width: 2.5;
 """
 _LEGEND = "A bar ends at the median, a dot is a round, a dashed line the goal (green: reached)."
 _GOALS = ("figure", "median", "min - max", "unit", "goal", "met", "from")
+_MISSED = ("figure", "median", "unit", "goal", "why")
 
 
-def html_page(title: str, documents: Sequence[Document]) -> str:
+def html_page(title: str, documents: Sequence[Document], reasons: Reasons | None = None) -> str:
+    """`reasons` for goals that are missed."""
     parts = [
         "<!doctype html>",
         f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<style>{_STYLE}</style></head><body><h1>{escape(title)}</h1>",
-        *_goals(documents),
+        *_contents(documents),
+        *_goals(goals(documents, reasons or {})),
     ]
     for document in documents:
         parts += _section(document)
     return "\n".join([*parts, "</body></html>"]) + "\n"
 
 
-def _goals(documents: Iterable[Document]) -> list[str]:
-    rows = [
-        [*_figures(series), _sign(series), _met(series), document.bench]
-        for document in documents
-        for series in document.measured()
-        if series.goal is not None
-    ]
-    return ["<h2>Goals</h2>", *_table(_GOALS, rows)] if rows else []
+def _contents(documents: Iterable[Document]) -> list[str]:
+    benches = dict.fromkeys(document.bench for document in documents)
+    links = (f'<a href="#{escape(name)}">{escape(name)}</a>' for name in benches)
+    return [f"<p>{' · '.join(links)}</p>"]
+
+
+def _goals(found: list[Goal]) -> list[str]:
+    if not found:
+        return []
+    parts = ["<h2>Goals</h2>", f"<p>{told(found)}</p>"]
+    missed = [goal for goal in found if not goal.series.met]
+    if missed:
+        rows = [_missed_row(goal) for goal in missed]
+        parts += ["<h3>Missed</h3>", *_table(_MISSED, rows), "<h3>All</h3>"]
+    return parts + _table(_GOALS, [_goal_row(goal) for goal in found])
+
+
+def _missed_row(goal: Goal) -> list[str]:
+    series = goal.series
+    name = f"{goal.bench}: {series.name}"
+    return [name, number(series.value), series.unit, goal_text(series), goal.why]
+
+
+def _goal_row(goal: Goal) -> list[str]:
+    series = goal.series
+    figures = [series.name, number(series.value), spread(series), series.unit]
+    return [*figures, goal_text(series), met_text(series), goal.bench]
 
 
 def _section(document: Document) -> list[str]:
     partial = " (partial)" if document.interrupted else ""
-    parts = [f"<h2>{escape(document.bench.capitalize())}{partial}</h2>"]
+    name = escape(document.bench)
+    parts = [f'<h2 id="{name}">{escape(document.bench.capitalize())}{partial}</h2>']
     parts.append(f"<p><code>{escape(document.command)}</code> {escape(document.started_at)}</p>")
     if document.interrupted:
         parts.append('<p class="warning">Interrupted: these are the rounds until then.</p>')
@@ -72,7 +97,7 @@ def _section(document: Document) -> list[str]:
         parts += [f'<p class="note">{escape(note)}</p>' for note in notes]
     if groups:
         parts.append(f'<p class="note">{_LEGEND}</p>')
-    machine = _table(("environment", ""), environment_rows(document.environment))
+    machine = _table(("environment", ""), environment_rows(document.environment), figures=False)
     return [*parts, "<details><summary>Environment</summary>", *machine, "</details>"]
 
 
@@ -85,7 +110,8 @@ def _groups(measured: Iterable[Series]) -> list[list[Series]]:
 
 
 def _title(group: Sequence[Series]) -> str:
-    return f"{group[0].group or group[0].name}, {group[0].unit}".removesuffix(", ")
+    name, unit = group[0].group or group[0].name, group[0].unit
+    return name if name.endswith(unit) else f"{name}, {unit}"
 
 
 def _titled(table: Table) -> list[str]:
@@ -94,30 +120,27 @@ def _titled(table: Table) -> list[str]:
     return [f"<h3>{escape(table.title)}</h3>", *_table(table.headings, rows), *note]
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def _table(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], *, figures: bool = True
+) -> list[str]:
+    """Numbers stand below each other where they are `figures`."""
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
-    body = ["<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows]
+    body = ["<tr>" + "".join(_cell(text, figures) for text in row) + "</tr>" for row in rows]
     return [f'<div class="wide"><table><tr>{head}</tr>', *body, "</table></div>"]
 
 
-def _cell(text: str) -> str:
-    kind = text if text in ("yes", "no") else "number" if _is_number(text) else ""
+def _cell(text: str, figures: bool) -> str:
+    kind = _kind(text, figures)
     return f'<td class="{kind}">{escape(text)}</td>' if kind else f"<td>{escape(text)}</td>"
 
 
+def _kind(text: str, figures: bool) -> str:
+    if text in ("yes", "no"):
+        return text
+    if text.startswith(("≥", "≤")):
+        return "aim"
+    return "number" if figures and _is_number(text) else ""
+
+
 def _is_number(text: str) -> bool:
-    return text.replace(",", "").replace(".", "").replace("-", "").isdigit()
-
-
-def _figures(series: Series) -> list[str]:
-    lowest, highest = number(min(series.samples)), number(max(series.samples))
-    return [series.name, number(series.value), f"{lowest} - {highest}", series.unit]
-
-
-def _sign(series: Series) -> str:
-    assert series.goal is not None
-    return f"{'≥' if series.better == 'higher' else '≤'} {number(series.goal)}"
-
-
-def _met(series: Series) -> str:
-    return "yes" if series.met else "no"
+    return text == "-" or text.replace(",", "").replace(".", "").replace("-", "").isdigit()

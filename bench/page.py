@@ -32,7 +32,7 @@ def section(document: Document) -> list[str]:
         lines += ["", *_table(table)]
     if measured:
         lines += ["", "## Figures", "", *markdown_table(_FIGURES, map(_row, measured)), ""]
-    return lines + [f"- *{name}*: {note}" for name, note in _notes(measured).items()]
+    return lines + [f"- *{name}*: {note}" for name, note in _notes(measured)]
 
 
 def number(value: float) -> str:
@@ -42,20 +42,39 @@ def number(value: float) -> str:
     size = abs(value)
     if size >= 1000 or value == int(value):
         return f"{value:,.0f}"
+    if size < 0.1:
+        return f"{value:.3g}"
     return f"{value:.1f}" if size >= 100 else f"{value:.2f}" if size >= 1 else f"{value:.3f}"
 
 
+def round_number(value: float) -> str:
+    """One that somebody chose: without zeros at the end."""
+    text = number(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def spread(series: Series) -> str:
+    """From the least to the greatest of its rounds."""
+    return f"{number(min(series.samples))} - {number(max(series.samples))}"
+
+
+def goal_text(series: Series) -> str:
+    """Of a series that has one."""
+    assert series.goal is not None
+    return f"{'≥' if series.better == 'higher' else '≤'} {round_number(series.goal)}"
+
+
+def met_text(series: Series) -> str:
+    return "yes" if series.met else "no"
+
+
 def _row(series: Series) -> list[str]:
-    lowest, highest = min(series.samples), max(series.samples)
-    spread = f"{number(lowest)} - {number(highest)}"
-    return [series.name, series.unit, number(series.value), spread, str(len(series.samples))]
+    count = str(len(series.samples))
+    return [series.name, series.unit, number(series.value), spread(series), count]
 
 
 def _goal_row(series: Series) -> list[str]:
-    assert series.goal is not None
-    sign = "≥" if series.better == "higher" else "≤"
-    met = "yes" if series.met else "no"
-    return [*_row(series)[:4], f"{sign} {number(series.goal)}", met]
+    return [*_row(series)[:4], goal_text(series), met_text(series)]
 
 
 def _table(table: Table) -> list[str]:
@@ -70,6 +89,13 @@ def cell(value: str | float | None) -> str:
     return value if isinstance(value, str) else number(value)
 
 
-def _notes(measured: Iterable[Series]) -> dict[str, str]:
-    """Each explanation once: those of a group share theirs."""
-    return {series.group or series.name: series.note for series in measured if series.note}
+def _notes(measured: Iterable[Series]) -> list[tuple[str, str]]:
+    """Each explanation once: those of a group that say the same share it."""
+    found: dict[tuple[str, str], str] = {}
+    for series in measured:
+        if series.note:
+            found.setdefault((series.group or series.name, series.note), series.name)
+    groups = [group for group, _ in found]
+    return [
+        (group if groups.count(group) == 1 else name, note) for (group, note), name in found.items()
+    ]

@@ -5,7 +5,7 @@ from html import escape
 from math import floor, log10
 
 from bench.document import Series
-from bench.page import number
+from bench.page import number, round_number
 
 _LABELS = 300
 _WIDTH = 460
@@ -14,6 +14,7 @@ _ROW = 26
 _TOP = 8
 _AXIS = 26
 _TICKS = 5
+_LETTERS = 42
 
 
 def plot(group: Sequence[Series]) -> str:
@@ -29,8 +30,9 @@ def plot(group: Sequence[Series]) -> str:
         f'<svg viewBox="0 0 {width} {height + _AXIS}" role="img" aria-label="{title}">',
         *_axis(step, end, height),
     ]
-    for place, series in enumerate(group):
-        parts += _row(series, _TOP + _ROW * place, end)
+    labels = labels_of([series.name for series in group])
+    for place, (series, label) in enumerate(zip(group, labels, strict=True)):
+        parts += _row(series, label, _TOP + _ROW * place, end)
     return "\n".join([*parts, "</svg>"])
 
 
@@ -39,18 +41,18 @@ def _axis(step: float, end: float, height: int) -> list[str]:
     for count in range(round(end / step) + 1):
         x = _x(count * step, end)
         parts.append(f'<line class="grid" x1="{x}" y1="{_TOP}" x2="{x}" y2="{height}"/>')
-        label = number(round(count * step, 9))
+        label = round_number(round(count * step, 9))
         parts.append(f'<text class="tick" x="{x}" y="{height + 16}">{label}</text>')
     return parts
 
 
-def _row(series: Series, top: int, end: float) -> list[str]:
+def _row(series: Series, label: str, top: int, end: float) -> list[str]:
     middle = top + _ROW / 2
     value = _x(max(0.0, series.value), end)
     told = escape(f"{series.name}: {number(series.value)} {series.unit}")
     parts = [
         f"<g><title>{told}</title>",
-        f'<text class="label" x="{_LABELS - 8}" y="{middle + 4}">{_short(series.name)}</text>',
+        f'<text class="label" x="{_LABELS - 8}" y="{middle + 4}">{escape(label)}</text>',
         f'<rect class="bar" x="{_LABELS}" y="{top + 5}" width="{value - _LABELS:.1f}"'
         f' height="{_ROW - 10}"/>',
     ]
@@ -71,8 +73,35 @@ def _x(value: float, end: float) -> float:
     return round(_LABELS + _WIDTH * min(1.0, value / end), 1)
 
 
-def _short(name: str) -> str:
-    return escape(name if len(name) <= 48 else name[:47] + "…")
+def labels_of(names: Sequence[str]) -> list[str]:
+    """The names without the words that all of them begin or end with, which the title tells; what
+    is still too long loses its middle."""
+    words = [name.split() for name in names]
+    first, last = _shared(words), _shared([each[::-1] for each in words])
+    kept = [" ".join(each[first : len(each) - last]).strip(" ,:") for each in words]
+    if not all(kept) or any(
+        one != other and other.startswith(one) for one in names for other in names
+    ):
+        kept = list(names)
+    return [_short(label) for label in kept]
+
+
+def _shared(words: Sequence[Sequence[str]]) -> int:
+    """How many first ones are the same in all of several."""
+    if len(words) < 2:
+        return 0
+    columns = zip(*words, strict=False)
+    return next(
+        (place for place, column in enumerate(columns) if len(set(column)) > 1),
+        min(map(len, words)),
+    )
+
+
+def _short(label: str) -> str:
+    if len(label) <= _LETTERS:
+        return label
+    half = _LETTERS // 2
+    return f"{label[:half].rstrip()}…{label[-half:].lstrip()}"
 
 
 def _step(highest: float) -> float:

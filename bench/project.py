@@ -105,10 +105,11 @@ def step(method: str, *parents: str, name: str = "") -> dict[str, Any]:
 
 
 @contextmanager
-def serving(config: Config) -> Iterator[Served]:
-    """A supervisor on the project of `bench_project`, ready."""
+def serving(config: Config, stderr: int | None = None) -> Iterator[Served]:
+    """A supervisor on the project of `bench_project`, ready; `stderr` is a descriptor for its
+    log."""
     with ExitStack() as stack:
-        system = stack.enter_context(bootstrap(config))
+        system = stack.enter_context(bootstrap(config, stderr=stderr))
         client = stack.enter_context(Client(config.database.url, config=config))
         connection = stack.enter_context(connect(config.database.url))
         yield Served(config, system, client, connection)

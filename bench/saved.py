@@ -9,7 +9,19 @@ from bench.document import Document, decode_document
 from tasker_mp.errors import EngineError
 
 RESULTS = Path("bench") / "results"
-_ORDER = ("run", "seeds", "ceiling", "scale", "transport", "size", "peers", "reliability")
+_ORDER = (
+    "run",
+    "latency",
+    "seeds",
+    "ceiling",
+    "scale",
+    "transport",
+    "size",
+    "idle",
+    "watching",
+    "peers",
+    "reliability",
+)
 
 
 class UnreadableError(EngineError):

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
@@ -66,19 +67,20 @@ class Meter:
 
     def read(self) -> Usage:
         wal_bytes, claims = self._connection.execute(_COUNTERS).fetchone() or (0.0, 0)
+        return Usage(self._steps(), time.monotonic(), self.cpu_seconds(), wal_bytes, claims)
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """By group, those that can be seen; asks nobody but the kernel."""
         cpu = {
-            SUPERVISOR: _seconds([self._supervisor]),
-            WORKERS: _seconds(self._workers()),
-            CLIENT: _seconds([psutil.Process()]),
+            SUPERVISOR: processor_seconds([self._supervisor]),
+            WORKERS: processor_seconds(children_of(self._supervisor.pid, "worker ")),
+            CLIENT: processor_seconds([psutil.Process()]),
         }
         if self._postmaster is not None:
             everyone = self._postmaster.children(recursive=True)
             # Backends that are gone count where their parent has waited for them.
-            cpu[DATABASE] = _seconds([self._postmaster, *everyone], reaped=True)
-        return Usage(self._steps(), time.monotonic(), cpu, wal_bytes, claims)
-
-    def _workers(self) -> list[psutil.Process]:
-        return [child for child in self._supervisor.children() if _is_worker(child)]
+            cpu[DATABASE] = processor_seconds([self._postmaster, *everyone], reaped=True)
+        return cpu
 
 
 def _postmaster(connection: psycopg.Connection[Any]) -> psutil.Process | None:
@@ -92,7 +94,8 @@ def _postmaster(connection: psycopg.Connection[Any]) -> psutil.Process | None:
     return None
 
 
-def _seconds(processes: Iterable[psutil.Process], *, reaped: bool = False) -> float:
+def processor_seconds(processes: Iterable[psutil.Process], *, reaped: bool = False) -> float:
+    """Of all of them together; one that is gone counts nothing."""
     total = 0.0
     for process in processes:
         with suppress(psutil.Error):
@@ -103,9 +106,22 @@ def _seconds(processes: Iterable[psutil.Process], *, reaped: bool = False) -> fl
     return total
 
 
-def _is_worker(process: psutil.Process) -> bool:
+def exact_seconds(process: psutil.Process) -> float:
+    """To the nanosecond, of its living threads, where the kernel counts so; else in its ticks, of
+    which a process that wakes up now and then seems to take none."""
+    files = Path(f"/proc/{process.pid}/task").glob("*/schedstat")
+    nanoseconds = [int(file.read_text().split()[0]) for file in files]
+    return sum(nanoseconds) / 1e9 if nanoseconds else processor_seconds([process])
+
+
+def children_of(supervisor: int, role: str) -> list[psutil.Process]:
+    """Its processes of that role: `worker `, `zygote`, `web`."""
+    return [child for child in psutil.Process(supervisor).children() if _has_role(child, role)]
+
+
+def _has_role(process: psutil.Process, role: str) -> bool:
     with suppress(psutil.Error):
-        return " ".join(process.cmdline()).startswith("tasker-mp: worker")
+        return " ".join(process.cmdline()).startswith(f"tasker-mp: {role}")
     return False
 
 

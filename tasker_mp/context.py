@@ -10,6 +10,8 @@ import msgspec
 
 from tasker_mp.identity import step_uuid
 from tasker_mp.messages import StepEvent, StepSpec
+from tasker_mp.models import TaskSequenceStepWrapper
+from tasker_mp.sequence_step import EventView, sequence_step
 from tasker_mp.template.model import StepDefinition
 from tasker_mp.trace_context import parse_traceparent, step_span_id, trace_id_of, traceparent
 
@@ -128,6 +130,24 @@ class StepContext:
         """What the template says about this step; shared between attempts, so read only."""
         return self._spec.step
 
+    @cached_property
+    def event(self) -> EventView:
+        """The event as tasker-core's Python worker shows it: the step's data as plain dicts."""
+        return EventView(
+            event_id=self.event_id,
+            task_uuid=self.task_uuid,
+            step_uuid=self.step_uuid,
+            correlation_id=self.correlation_id,
+            trace_id=self.trace_id,
+            span_id=self.span_id,
+            task_sequence_step=sequence_step(self),
+        )
+
+    @cached_property
+    def task_sequence_step(self) -> TaskSequenceStepWrapper:
+        """Task, step, results and definition in one, as tasker-core's workers name them."""
+        return TaskSequenceStepWrapper.from_dict(self.event.task_sequence_step)
+
     # -- The task's input -------------------------------------------------------------------------
 
     @cached_property
@@ -140,7 +160,7 @@ class StepContext:
         """A value of the task's input; None where it has none."""
         return self.input_data.get(key)
 
-    def get_input_or(self, key: str, default: Any) -> Any:
+    def get_input_or(self, key: str, default: Any = None) -> Any:
         """A value of the task's input; `default` where it is missing or null."""
         value = self.input_data.get(key)
         return default if value is None else value
@@ -158,8 +178,11 @@ class StepContext:
 
     @cached_property
     def step_inputs(self) -> dict[str, Any]:
-        """What was given to this step alone; empty for a standard step."""
-        return {}
+        """What was given to this step alone, such as a batch worker's cursor; empty for a standard
+        step."""
+        inputs = self._event.inputs
+        decoded: dict[str, Any] | None = None if inputs is None else msgspec.json.decode(inputs)
+        return decoded or {}
 
     def get_config(self, key: str) -> Any:
         """A value of `step_config`; None where it has none."""
@@ -173,21 +196,21 @@ class StepContext:
         decoded: dict[str, Any] = msgspec.json.decode(self._event.dependencies)
         return decoded
 
-    def get_dependency_result(self, step: str) -> Any:
+    def get_dependency_result(self, step_name: str) -> Any:
         """An ancestor's result, of `{"result": x, …}` only x; None where there is none."""
-        return _unwrapped(self.dependency_results.get(step))
+        return _unwrapped(self.dependency_results.get(step_name))
 
-    def get_results(self, step: str) -> Any:
+    def get_results(self, step_name: str) -> Any:
         """The same as `get_dependency_result`."""
-        return self.get_dependency_result(step)
+        return self.get_dependency_result(step_name)
 
-    def get_dependency_field(self, step: str, *path: str | int) -> Any:
+    def get_dependency_field(self, step_name: str, *path: str | int) -> Any:
         """The value at `path` (keys, and positions in lists) of an ancestor's result, or None.
 
         The path starts inside `"result"`, where the result has one and the path is there; else
         at the top.
         """
-        whole = self.dependency_results.get(step)
+        whole = self.dependency_results.get(step_name)
         found = _at(_unwrapped(whole), path)
         return _at(whole, path) if found is None else found
 
@@ -196,12 +219,48 @@ class StepContext:
         return list(self.dependency_results)
 
     def get_all_dependency_results(self, prefix: str) -> list[Any]:
-        """The unwrapped results of the ancestors whose names start with `prefix`."""
-        return [
+        """The unwrapped results, those that are not null, of the ancestors whose names start with
+        `prefix`."""
+        unwrapped = (
             _unwrapped(result)
             for name, result in self.dependency_results.items()
             if name.startswith(prefix)
-        ]
+        )
+        return [result for result in unwrapped if result is not None]
+
+    # -- Where an earlier run left off -------------------------------------------------------------
+
+    @property
+    def stored_checkpoint(self) -> bytes | None:
+        """`checkpoint` as JSON."""
+        saved = bytes(self._event.checkpoint)
+        return None if saved == b"null" else saved
+
+    @cached_property
+    def checkpoint(self) -> dict[str, Any] | None:
+        """What the last `checkpoint_yield` of this step saved: `cursor`, `items_processed`,
+        `accumulated_results`, and the `history` of those before; None without one."""
+        decoded: dict[str, Any] | None = msgspec.json.decode(self._event.checkpoint)
+        return decoded
+
+    @property
+    def checkpoint_cursor(self) -> Any:
+        """Where to go on: what `checkpoint_yield` was given; None without a checkpoint."""
+        return (self.checkpoint or {}).get("cursor")
+
+    @property
+    def checkpoint_items_processed(self) -> int:
+        """How many items all earlier runs have done; 0 without a checkpoint."""
+        return (self.checkpoint or {}).get("items_processed") or 0
+
+    @property
+    def accumulated_results(self) -> dict[str, Any] | None:
+        """What the earlier runs handed on; None where they handed on nothing."""
+        return (self.checkpoint or {}).get("accumulated_results")
+
+    def has_checkpoint(self) -> bool:
+        """Whether there is a cursor to go on from."""
+        return self.checkpoint_cursor is not None
 
     # -- Attempts ---------------------------------------------------------------------------------
 

@@ -17,6 +17,13 @@ class TaskerError(Exception):
     default_retryable: ClassVar[bool] = True
     fixed_error_type: ClassVar[str | None] = None
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # An author's class may say it by either name.
+        own = vars(cls).get("retryable")
+        if isinstance(own, bool):
+            cls.default_retryable = own
+        super().__init_subclass__(**kwargs)
+
     def __new__(cls, *args: object, **_kwargs: object) -> Self:
         # Here rather than in __init__ alone: an author's subclass may never call that.
         error = super().__new__(cls, *args)
@@ -51,6 +58,17 @@ class TaskerError(Exception):
         if self.fixed_error_type is not None:
             return self.fixed_error_type
         return "retryable_error" if self.retryable else "permanent_error"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Class, message, `retryable`, and all that is kept with the step as `metadata`."""
+        told = {"error_code": self.error_code, "retry_after": self.retry_after}
+        known = {key: value for key, value in told.items() if value is not None}
+        return {
+            "error_type": type(self).__name__,
+            "message": str(self),
+            "retryable": self.retryable,
+            "metadata": {**self.metadata, **known, **self.context},
+        }
 
 
 class RetryableError(TaskerError):

@@ -29,6 +29,10 @@ class StepHandler:
 
     handler_version: ClassVar[str] = "1.0.0"
 
+    concurrency: ClassVar[str] = ""
+    """"thread": `call` is synchronous, mostly waits, and may run in several threads of a worker at
+    once. An `async` one runs beside others anyway; any other has the worker to itself."""
+
     config: dict[str, Any]
     """The template's `handler.initialization`."""
 
@@ -68,6 +72,9 @@ class StepHandler:
         """A JSON Schema of `config`, or None where any will do."""
         return None
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r}, version={self.version!r})"
+
     def success(
         self, result: object = None, metadata: Mapping[str, Any] | None = None
     ) -> StepHandlerResult:
@@ -104,6 +111,10 @@ class StepHandler:
         return StepHandlerResult.failure(message, ErrorType.PERMANENT_ERROR, False, kept)
 
 
+StepHandlerCallResult = StepHandlerResult | Awaitable[StepHandlerResult]
+"""What `call` returns, by an author who returns results."""
+
+
 def invoke(
     handler: StepHandler,
     method: str,
@@ -121,8 +132,25 @@ def invoke(
             returned = run_async(_awaited(returned))
     except BaseException as error:
         return outcome.of_exception(error)
+    return _outcome_of(returned, context, max_payload_bytes)
+
+
+async def invoke_async(
+    handler: StepHandler, method: str, context: StepContext, max_payload_bytes: int
+) -> StepOutcome:
+    """As `invoke`, on the running event loop: a cancelled one has failed its step, too."""
+    try:
+        returned = getattr(handler, method)(context)
+        if inspect.isawaitable(returned):
+            returned = await returned
+    except BaseException as error:
+        return outcome.of_exception(error)
+    return _outcome_of(returned, context, max_payload_bytes)
+
+
+def _outcome_of(returned: object, context: StepContext, max_payload_bytes: int) -> StepOutcome:
     if isinstance(returned, StepHandlerResult):
-        return outcome.of_result(returned, max_payload_bytes)
+        return outcome.of_result(returned, max_payload_bytes, context.stored_checkpoint)
     return outcome.of_value(returned, None, max_payload_bytes)
 
 

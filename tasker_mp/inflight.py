@@ -7,20 +7,47 @@ from contextlib import contextmanager
 import msgspec
 from msgspec import Struct
 
+from tasker_mp.messages import Published
+from tasker_mp.template.growth import GrowingTemplate, Growth
 from tasker_mp.template.model import StepDefinition
+
+_BRIEF = 0.05
+"""Seconds for which a plain step may keep a worker's coroutines waiting (`worker/job.py`)."""
+_A_BIT_MORE = 1.001
 
 
 class Pace(Struct, eq=False):
-    """How long a kind of step usually takes, in seconds; shared by all entries of the kind."""
+    """How long a kind of step usually takes, in seconds, and how many of it a worker runs at once
+    (0: nobody knows yet); shared by all entries of the kind."""
 
     usual: float = 0.0
     namespace: str = ""
     template: str = ""
     step: str = ""
+    concurrency: int = 0
 
-    def note(self, seconds: float) -> None:
+    def note(self, seconds: float, concurrency: int = 1) -> None:
         """A slow run counts at once and fades; a fast one is one of many."""
         self.usual = max(seconds, self.usual * 0.9)
+        self.concurrency = concurrency
+
+    def note_wait(self, seconds: float) -> None:
+        """One of them waited so long for coroutines to end: unless it is known to be one itself,
+        it wants a worker of its own."""
+        if self.concurrency <= 1:
+            self.note(seconds)
+
+    def share(self, allowance: float) -> float:
+        """What one takes of the seconds that may wait in a worker: those that run at once fill it,
+        however long they run."""
+        if self.concurrency <= 1:
+            return self.usual
+        return min(self.usual, allowance) / self.concurrency * _A_BIT_MORE
+
+    @property
+    def apart(self) -> bool:
+        """Whether it would wait for the coroutines that a worker runs."""
+        return self.concurrency == 1 and self.usual > _BRIEF
 
 
 class Entry(Struct, eq=False):
@@ -37,8 +64,14 @@ class Entry(Struct, eq=False):
     claimed_at: float
     pace: Pace = msgspec.field(default_factory=Pace)
     traceparent: str | None = None
+    growing: GrowingTemplate | None = None
+    """Where steps come to be at run time: what says which."""
+    template_step: str = ""
+    """The name under which the template has it."""
     crashes: int = 0
     """How often this step has taken its worker down before."""
+    suspected: int = 0
+    """How often it was one of several that may have taken their worker down."""
     worker: int | None = None
     """The index of the worker that it was dispatched to, if any."""
     number: int = 0
@@ -48,7 +81,8 @@ class Entry(Struct, eq=False):
 
 
 class Settled(Struct, eq=False):
-    """A step's fate, to be committed: `payload` is the result of a complete one, else the error.
+    """A step's fate, to be committed: `payload` is the result of a complete one, the checkpoint of
+    one that goes on (it stays in progress), else the error.
 
     `state` is a step state's name; `delay` in seconds until a retry.
     """
@@ -63,6 +97,10 @@ class Settled(Struct, eq=False):
     """Whether the attempt took its worker down."""
     at: float = 0.0
     """When its fate was decided, by the monotonic clock."""
+    growth: Growth | None = None
+    """The steps that come to be with it."""
+    events: list[Published] | None = None
+    """The domain events that its commit makes; None until somebody has said which."""
 
 
 class InflightTable:

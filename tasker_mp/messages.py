@@ -45,8 +45,8 @@ class StepEvent(Struct, array_like=True, gc=False):
     dependencies: Raw
     correlation_id: str | None = None
     traceparent: str | None = None
-    inputs: Raw | None = None
-    checkpoint: Raw | None = None
+    inputs: Raw = NULL
+    checkpoint: Raw = NULL
 
 
 class StepError(Struct, array_like=True, gc=False):
@@ -81,8 +81,12 @@ class StepOutcome(Struct, array_like=True, gc=False):
     error: StepError | None = None
     run_ns: int = 0
     ended_ns: int = 0
-    checkpoint: Raw | None = None
+    checkpoint: Raw = NULL
     events: list[Published] = []
+    concurrency: int = 1
+    """How many of its kind its worker runs at once."""
+    timed_out: bool = False
+    """Whether its worker cancelled it at its deadline."""
 
 
 _encoder = msgspec.json.Encoder(decimal_format="string")

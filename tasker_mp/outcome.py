@@ -1,12 +1,14 @@
 """How what a handler returned or raised becomes an outcome that always encodes, within limits."""
 
 import math
+import time
 import traceback
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final
 
-from msgspec import Raw
+import msgspec
+from msgspec import Raw, Struct
 
 from tasker_mp.errors import TaskerError
 from tasker_mp.messages import EMPTY_OBJECT, NULL, StepError, StepOutcome, encode_result
@@ -14,6 +16,10 @@ from tasker_mp.result import ErrorType, StepHandlerResult
 
 MAX_MESSAGE_CHARS: Final = 8192
 MAX_ERROR_METADATA_BYTES: Final = 65536
+YIELD: Final = "checkpoint_yield"
+"""The metadata of a result that is none yet: the step goes on from there."""
+
+_CHECKPOINTS_KEPT = 10
 _MAX_FRAMES = 8
 _MAX_WORD_CHARS = 255
 _LONGEST_DELAY = 1e9
@@ -41,8 +47,25 @@ def of_value(
     return StepOutcome(result=result, metadata=encoded_metadata)
 
 
-def of_result(result: StepHandlerResult, max_payload_bytes: int) -> StepOutcome:
-    """The success or failure that the handler reported."""
+class _Checkpoint(Struct):
+    """What `checkpoint_yield` asks for, in the words of its result."""
+
+    cursor: Any = None
+    items_processed: int = 0
+    accumulated_results: dict[str, Any] | None = None
+
+
+class _Kept(Struct):
+    history: list[Raw] = []
+
+
+def of_result(
+    result: StepHandlerResult, max_payload_bytes: int, previous: bytes | None = None
+) -> StepOutcome:
+    """The success or failure that the handler reported, or where it asks to go on from; `previous`
+    is the checkpoint that this run went on from."""
+    if result.is_success and result.metadata.get(YIELD):
+        return _of_checkpoint(result, max_payload_bytes, previous)
     if result.is_success:
         return of_value(result.result, result.metadata, max_payload_bytes)
     return _failure(
@@ -50,8 +73,24 @@ def of_result(result: StepHandlerResult, max_payload_bytes: int) -> StepOutcome:
         error_type=result.error_type or ErrorType.HANDLER_ERROR,
         error_code=result.error_code,
         retryable=result.retryable,
+        retry_after=result.retry_after,
         metadata=result.metadata,
     )
+
+
+def _of_checkpoint(
+    result: StepHandlerResult, max_payload_bytes: int, previous: bytes | None
+) -> StepOutcome:
+    """The checkpoint with the latest of those before it: a history that does not grow."""
+    try:
+        asked = msgspec.convert(result.result, _Checkpoint)
+    except msgspec.ValidationError as error:
+        return _refused(f"the checkpoint cannot be kept: {error}")
+    earlier = msgspec.json.decode(previous, type=_Kept).history if previous else []
+    step = {"cursor": asked.cursor, "items_processed": asked.items_processed, "at": time.time()}
+    kept = msgspec.structs.asdict(asked) | {"history": [*earlier, step][-_CHECKPOINTS_KEPT:]}
+    outcome = of_value(kept, None, max_payload_bytes)
+    return outcome if outcome.error else StepOutcome(checkpoint=outcome.result)
 
 
 def of_exception(error: BaseException) -> StepOutcome:

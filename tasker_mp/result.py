@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from tasker_mp.record import Record
+
 
 class ErrorType(StrEnum):
     """The kinds of failure that the engine itself records; a handler may use its own words too."""
@@ -25,12 +27,13 @@ class ErrorType(StrEnum):
         return self in (ErrorType.RETRYABLE_ERROR, ErrorType.TIMEOUT, ErrorType.HANDLER_ERROR)
 
 
-@dataclass(frozen=True, slots=True)
-class StepHandlerResult:
+@dataclass(slots=True)
+class StepHandlerResult(Record):
     """A step's outcome; build it with `success` or `failure`.
 
-    `result` and `metadata` are JSON-like. Of a failure, `error_message` says what went wrong and
-    `retryable` whether another attempt may help.
+    `result` and `metadata` are JSON-like. Of a failure, `error_message` says what went wrong,
+    `retryable` whether another attempt may help, and `retry_after` after how many seconds at the
+    earliest.
     """
 
     is_success: bool
@@ -38,8 +41,9 @@ class StepHandlerResult:
     error_message: str | None = None
     error_type: str | None = None
     error_code: str | None = None
-    retryable: bool = False
+    retryable: bool = True
     metadata: dict[str, Any] = field(default_factory=dict)
+    retry_after: float | None = None
 
     @classmethod
     def success(
@@ -61,8 +65,15 @@ class StepHandlerResult:
         return cls(
             is_success=False,
             error_message=message,
-            error_type=str(error_type),
+            # The word itself, of an author's own enum too.
+            error_type=str(getattr(error_type, "value", error_type)),
             error_code=error_code,
             retryable=retryable,
             metadata=dict(metadata or {}),
         )
+
+    def is_success_result(self) -> bool:
+        return self.is_success
+
+    def is_failure_result(self) -> bool:
+        return not self.is_success

@@ -9,6 +9,8 @@ from tasker_mp.inflight import Entry, Settled
 from tasker_mp.messages import StepError, StepOutcome, encode
 from tasker_mp.result import ErrorType
 from tasker_mp.states import StepState
+from tasker_mp.template.branching import BranchingError
+from tasker_mp.template.growth import Standing
 
 
 class StoredError(Struct, omit_defaults=True):
@@ -24,15 +26,41 @@ class StoredError(Struct, omit_defaults=True):
 
 def settle(entry: Entry, outcome: StepOutcome, jitter: float) -> Settled:
     """The fate of an attempt; `jitter` in -1..1 spreads the retries of steps that fail together."""
-    if outcome.error is None:
-        return Settled(
-            entry,
-            StepState.COMPLETE,
-            bytes(outcome.result),
-            bytes(outcome.metadata),
-            run_ns=outcome.run_ns,
+    if (checkpoint := bytes(outcome.checkpoint)) != b"null":
+        return Settled(entry, StepState.IN_PROGRESS, checkpoint, run_ns=outcome.run_ns)
+    if outcome.error is not None:
+        settled = _settle_failure(entry, outcome.error, outcome.run_ns, jitter)
+        settled.events = outcome.events
+        return settled
+    settled = Settled(
+        entry,
+        StepState.COMPLETE,
+        bytes(outcome.result),
+        bytes(outcome.metadata),
+        run_ns=outcome.run_ns,
+        events=outcome.events,
+    )
+    if entry.growing is not None and entry.growing.decides(entry.template_step):
+        return grown(settled, None)
+    return settled
+
+
+def grown(settled: Settled, standing: Standing | None) -> Settled:
+    """A deciding step's completion with the steps that it leads to, given what has become of the
+    task (None: nothing yet); a failure for good where they cannot be made."""
+    entry = settled.entry
+    assert entry.growing is not None
+    try:
+        settled.growth = entry.growing.grow(entry.template_step, settled.payload, standing)
+    except BranchingError as error:
+        failure = StepError(
+            message=str(error),
+            error_type=ErrorType.PERMANENT_ERROR,
+            error_code="INVALID_OUTCOME",
+            retryable=False,
         )
-    return _settle_failure(entry, outcome.error, outcome.run_ns, jitter)
+        return _settle_failure(entry, failure, settled.run_ns, 0.0)
+    return settled
 
 
 def settle_failure(entry: Entry, error: StepError, jitter: float) -> Settled:
@@ -79,8 +107,10 @@ class Timeout(Protocol):
     def rss_bytes(self) -> int: ...
 
 
-def settle_timeout(entry: Entry, timeout: Timeout, stack: str, jitter: float) -> Settled:
-    """The fate of an attempt whose worker was killed over its deadline."""
+def settle_timeout(
+    entry: Entry, timeout: Timeout, stack: str, jitter: float, why: str = ""
+) -> Settled:
+    """The fate of an attempt whose worker was killed over its deadline, or for `why`."""
     details = {
         "timeout_seconds": timeout.limit_seconds,
         "run_seconds": round(timeout.run_seconds, 3),
@@ -88,7 +118,7 @@ def settle_timeout(entry: Entry, timeout: Timeout, stack: str, jitter: float) ->
         "stack": stack,
     }
     error = StepError(
-        message=f"the step ran for longer than {timeout.limit_seconds:g} s and was killed",
+        message=why or f"the step ran for longer than {timeout.limit_seconds:g} s and was killed",
         error_type=ErrorType.TIMEOUT,
         error_code="TIMEOUT",
         retryable=True,

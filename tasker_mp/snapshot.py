@@ -41,7 +41,8 @@ class StageSnapshot(Struct):
 
 
 class WorkerSnapshot(Struct):
-    """`state` is starting, idle, busy or dead; `busy_since_ns` is 0 while it runs nothing."""
+    """`state` is starting, idle, busy or dead; `busy_since_ns` is 0 while it runs nothing. Of
+    `running` steps at once, it tells of the one that has run for longest."""
 
     index: int
     state: str
@@ -57,6 +58,7 @@ class WorkerSnapshot(Struct):
     last_exit: str | None = None
     request_ring_fill: float = 0.0
     result_ring_fill: float = 0.0
+    running: int = 0
 
 
 class NamespaceSnapshot(Struct):

@@ -41,6 +41,8 @@ def context_of(
     event_id: bytes = EVENT_ID,
     step: StepDefinition | None = None,
     template: Template | None = None,
+    inputs: object = None,
+    checkpoint: object = None,
     **retry: Any,
 ) -> StepContext:
     """A context that went through both messages' encodings."""
@@ -59,6 +61,8 @@ def context_of(
         context=msgspec.Raw(encode(context if context is not None else {})),
         dependencies=msgspec.Raw(encode(dependencies or {})),
         correlation_id=correlation_id,
+        inputs=None if inputs is None else msgspec.Raw(encode(inputs)),
+        checkpoint=None if checkpoint is None else msgspec.Raw(encode(checkpoint)),
     )
     decoded = event_decoder.decode(encode(event))
     return StepContext.from_event(event_id, decoded, spec_decoder.decode(bytes(decoded.spec)))

@@ -32,6 +32,7 @@ _PANELS = {
         "step": "tasker_mp.cli.step:step",
     },
     "Project": {
+        "init": "tasker_mp.cli.init:init",
         "template": "tasker_mp.cli.template:template",
         "handler": "tasker_mp.cli.handler:handler",
         "db": "tasker_mp.cli.db:db",

@@ -1,8 +1,10 @@
-"""`handler list|check`: the code that the templates name."""
+"""`handler list|check|new`: the code that the templates name."""
 
 import contextlib
 import sys
 from typing import TYPE_CHECKING
+
+import rich_click as click
 
 from tasker_mp.cli.output import mark, say, show_table, write_json
 from tasker_mp.cli.settings import Settings, group, pass_settings
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 @group("handler")
 def handler() -> None:
-    """Look at the handlers that templates name, and check them."""
+    """Look at the handlers that templates name, check them, begin new ones."""
 
 
 @handler.command("list")
@@ -47,6 +49,20 @@ def check(settings: Settings) -> int:
     return 1 if problems else 0
 
 
+@handler.command("new")
+@click.argument("path", metavar="DOTTED.PATH")
+@click.option("--function", is_flag=True, help="A decorated function instead of a class.")
+@pass_settings
+def new(settings: Settings, path: str, function: bool) -> None:
+    """Add a handler to fill in, and a test of it; what is in the files stays.
+
+    Exit 2 where the module has that name already. With --json: {"handler", "files"}.
+    """
+    from tasker_mp.cli.handler_new import new_handler  # noqa: PLC0415
+
+    new_handler(settings, path, function=function)
+
+
 def _checks(settings: Settings) -> "list[HandlerCheck]":
     found = load(settings)
     note_problems(found)
@@ -60,7 +76,7 @@ def check_handlers(config: "Config", templates: "list[Template]") -> "list[Handl
     sys.path.insert(0, str(config.root))
     # What a handler's module prints is no data of ours.
     with contextlib.redirect_stdout(sys.stderr):
-        return HandlerRegistry(config.worker.handler_packages).check(templates)
+        return HandlerRegistry(config.worker.handler_packages).as_instance().check(templates)
 
 
 def _row(check: "HandlerCheck") -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""`template list|show|validate|graph|schema`: the workflows of a project."""
+"""`template list|show|validate|graph|schema|new`: the workflows of a project."""
 
 import sys
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _FORMATS = ("terminal", "dot", "mermaid")
 
 @group("template")
 def template() -> None:
-    """Look at task templates and check them."""
+    """Look at task templates, check them, begin new ones."""
 
 
 @template.command("list")
@@ -106,6 +106,20 @@ def schema() -> None:
     from tasker_mp.template.schema import template_schema  # noqa: PLC0415
 
     write_json(template_schema())
+
+
+@template.command("new")
+@click.argument("name", metavar=_NAME)
+@click.option("--steps", metavar="A,B,C", help="A chain of these (default: one step).")
+@pass_settings
+def new(settings: Settings, name: str, steps: str | None) -> None:
+    """Write a template file to fill in, and say which handlers it lacks.
+
+    Exit 2 where there is one already. With --json: {"file", "template", "missing"}.
+    """
+    from tasker_mp.cli.template_new import new_template  # noqa: PLC0415
+
+    new_template(settings, name, steps)
 
 
 def load(settings: Settings, paths: Iterable[Path] = ()) -> "TemplateSet":

@@ -92,6 +92,7 @@ class _Row(Struct):
     heartbeat_age: float | None
     actor: str | None
     why: str | None
+    template_step: str
 
 
 def explanation(
@@ -218,7 +219,7 @@ def _failed(row: _Row, template: Template) -> dict[str, Any]:
         return {"reason": Reason.LIFECYCLE_LIMIT, "message": said}
     if not error.get("retryable"):
         return {"reason": Reason.PERMANENT_ERROR, "message": f"failed for good: {said}"}
-    policy = next((s.retry for s in template.steps if s.name == row.name), None)
+    policy = next((s.retry for s in template.steps if s.name == row.template_step), None)
     if policy is not None and not policy.retryable:
         used = "its template allows no retry"
     else:

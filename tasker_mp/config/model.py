@@ -23,7 +23,10 @@ class DatabaseConfig(Struct, frozen=True):
 
 
 class WorkerConfig(Struct, frozen=True):
-    """`count` 0 is one a core; no `namespaces`: all that the templates name; recycle 0: never."""
+    """`count` 0 is one a core; no `namespaces`: all that the templates name; recycle 0: never.
+
+    The concurrencies are of one worker: `async` handlers, and those that run in threads.
+    """
 
     worker_id: str = ""
     count: Annotated[int, Meta(ge=0, le=4096)] = 0
@@ -33,6 +36,8 @@ class WorkerConfig(Struct, frozen=True):
     max_in_flight: AtLeastOne = 2000
     lanes: Annotated[int, Meta(ge=1, le=64)] = 2
     handler_packages: tuple[Package, ...] = ("handlers",)
+    async_concurrency: Annotated[int, Meta(ge=1, le=200)] = 100
+    thread_concurrency: Annotated[int, Meta(ge=1, le=200)] = 8
     recycle_after_steps: Count = 0
     recycle_above_mb: Count = 0
     drain_timeout: Seconds = 30.0
@@ -47,11 +52,12 @@ class RingConfig(Struct, frozen=True):
 
 
 class StepsConfig(Struct, frozen=True):
-    """`timeout` is for steps whose template names none."""
+    """`timeout` is for steps whose template names none; `max_batches` of one batchable step."""
 
     timeout: Seconds = 30.0
     lease: Seconds = 30.0
     crash_limit: AtLeastOne = 3
+    max_batches: Annotated[int, Meta(ge=1, le=100_000)] = 10_000
 
 
 class TemplatesConfig(Struct, frozen=True):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.types.string import ByteaBinaryLoader
@@ -11,6 +12,7 @@ from psycopg.types.string import ByteaBinaryLoader
 from tasker_mp.db.prune import FINISHED, Pruned, prune_parameters
 from tasker_mp.db.queries import query
 from tasker_mp.inflight import Settled
+from tasker_mp.publication import is_durable, message_of
 
 _DUE_LIMIT = 1000
 _DEPTH_LIMIT = 1_000_000
@@ -31,6 +33,8 @@ class ClaimedStep(NamedTuple):
     context: bytes
     dependencies: bytes
     traceparent: str | None = None
+    extra: bytes | None = None
+    """JSON of {template_step, inputs, checkpoint}; None where it has none of them."""
 
 
 class TableHealth(NamedTuple):
@@ -53,11 +57,13 @@ class WaitingQueue(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """What a committed batch led to: steps to run on, results refused, tasks that ended."""
+    """What a committed batch led to: steps to run on, results refused, tasks that ended; and those
+    that were not committed, whose growth must be computed anew: (event, standing as JSON)."""
 
     continued: list[ClaimedStep]
     stale: list[bytes]
     ended: list[tuple[bytes, str]]
+    early: list[tuple[bytes, bytes]]
 
 
 def raw_ids_and_json(connection: AsyncConnection[Any]) -> None:
@@ -138,6 +144,9 @@ class Store:
             crashed=array_literal(s.crashed for s in batch),
             capacity=capacity,
             released=array_literal(released) if released else None,
+            growing=_growing(batch),
+            growths=_growths(batch),
+            durable=_durable(batch),
         )
         return _finished(rows)
 
@@ -214,14 +223,52 @@ class Store:
         return [WaitingQueue(*row) for row in await self._rows("waiting_queues", lease=lease)]
 
 
+def _growing(batch: Sequence[Settled]) -> str | None:
+    """The tasks to which steps may come at run time: these are locked first."""
+    tasks = {settled.entry.task for settled in batch if settled.entry.growing is not None}
+    return uuid_array(tasks) if tasks else None
+
+
+def _growths(batch: Sequence[Settled]) -> str | None:
+    asked = [
+        {
+            "task": settled.entry.task.hex(),
+            "step": settled.entry.step_no,
+            "event": settled.entry.event_id.hex(),
+            **msgspec.structs.asdict(settled.growth),
+        }
+        for settled in batch
+        if settled.growth is not None
+    ]
+    return msgspec.json.encode(asked).decode() if asked else None
+
+
+def _durable(batch: Sequence[Settled]) -> str | None:
+    """The domain events that go to the queues of their namespaces, for `send_events`."""
+    asked = [
+        {
+            "event": settled.entry.event_id.hex(),
+            "namespace": settled.entry.pace.namespace,
+            "message": msgspec.Raw(message_of(published, settled, index)),
+        }
+        for settled in batch
+        if settled.events
+        for index, published in enumerate(settled.events)
+        if is_durable(published)
+    ]
+    return msgspec.json.encode(asked).decode() if asked else None
+
+
 def _finished(rows: list[tuple[Any, ...]]) -> Finished:
-    finished = Finished([], [], [])
+    finished = Finished([], [], [], [])
     for row in rows:
         match row[0]:
             case "step":
                 finished.continued.append(ClaimedStep(*row[1:]))
             case "stale":
                 finished.stale.append(row[3])
+            case "early":
+                finished.early.append((row[3], row[10]))
             case "task":
                 finished.ended.append((row[1], row[5]))
             case kind:

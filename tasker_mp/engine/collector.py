@@ -14,6 +14,7 @@ from tasker_mp.states import StepState
 from tasker_mp.transport.interface import Record
 
 _BATCH_BYTES = 32 << 20
+_FAILED = (StepState.WAITING_FOR_RETRY, StepState.ERROR)
 
 
 class Collector:
@@ -40,11 +41,14 @@ class Collector:
             outcome = _decode(record.payload)
             settled = settle(entry, outcome, random.uniform(-1, 1))  # noqa: S311
             run, ended = settled.run_ns, outcome.ended_ns or now
-            entry.pace.note(run / 1e9)
+            entry.pace.note(run / 1e9, outcome.concurrency)
+            if outcome.timed_out:
+                self._statistics.timed_out += 1
+                settled.run_ns = 0  # as one that was killed
             rings.append((ended - run) // 1000 - int(entry.claimed_at * 1e6))
             runs.append(run // 1000)
             collects.append((now - ended) // 1000)
-            if settled.state != StepState.COMPLETE and entry.worker is not None:
+            if settled.state in _FAILED and entry.worker is not None:
                 self._statistics.worker_failures[entry.worker] += 1
             self._keep(settled, at)
         self._statistics.stages["ring"].add(rings)

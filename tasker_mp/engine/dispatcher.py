@@ -2,22 +2,36 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 from uuid import UUID
 
+import msgspec
 import structlog
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from tasker_mp.db.store import ClaimedStep
 from tasker_mp.engine.specs import SpecCache
 from tasker_mp.errors import PayloadTooLargeError, TransportError
 from tasker_mp.inflight import Entry, InflightTable, Settled
-from tasker_mp.messages import StepError, StepEvent, encode
+from tasker_mp.messages import NULL, StepError, StepEvent, encode
 from tasker_mp.result import ErrorType
 from tasker_mp.settle import settle_failure
 
 log = structlog.get_logger("tasker_mp.dispatcher")
+
+
+class _Extra(Struct):
+    """What the claim says of a batch's step, or of one that goes on from a checkpoint."""
+
+    template_step: str | None = None
+    inputs: Raw = NULL
+    checkpoint: Raw = NULL
+
+
+_extra_decoder = msgspec.json.Decoder(_Extra)
+_NO_EXTRA = _Extra()
 
 
 class Recipient(Protocol):
@@ -25,6 +39,7 @@ class Recipient(Protocol):
 
     @property
     def room(self) -> int: ...
+    def takes(self, entry: Entry) -> bool: ...
     def send(self, entry: Entry) -> bool: ...
     def publish(self) -> None: ...
     def kill(self) -> None: ...
@@ -38,7 +53,13 @@ class Dispatcher:
         self._specs = specs
         self._max_payload = max_payload_bytes
         self.backlog: deque[Entry] = deque()
+        self._apart: deque[Entry] = deque()
         self.dispatched = 0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything is claimed and with no worker."""
+        return bool(self.backlog or self._apart)
 
     def accept(self, claimed: Iterable[ClaimedStep]) -> list[Settled]:
         """Take steps in; those whose event cannot be sent at all come back with their fate."""
@@ -65,7 +86,9 @@ class Dispatcher:
         return settle_failure(entry, error, 0.0)
 
     def _entry(self, step: ClaimedStep, now: float) -> Entry:
-        spec = self._specs.get(step.template_id, step.name)
+        extra = _NO_EXTRA if step.extra is None else _extra_decoder.decode(step.extra)
+        template_step = extra.template_step or step.name
+        spec = self._specs.get(step.template_id, template_step)
         event = StepEvent(
             task=step.task.hex(),
             step_no=step.step_no,
@@ -76,6 +99,8 @@ class Dispatcher:
             dependencies=Raw(step.dependencies),
             correlation_id=str(UUID(bytes=step.correlation_id)) if step.correlation_id else None,
             traceparent=step.traceparent,
+            inputs=extra.inputs,
+            checkpoint=extra.checkpoint,
         )
         return Entry(
             event_id=step.event_id,
@@ -90,33 +115,66 @@ class Dispatcher:
             pace=spec.pace,
             crashes=step.crashes,
             traceparent=step.traceparent,
+            growing=spec.growing,
+            template_step=template_step,
         )
 
     def dispatch(self, workers: Sequence[Recipient]) -> None:
         """Send what the workers have room for: one publication a worker, never waiting."""
-        touched = []
+        touched: dict[int, Recipient] = {}
+        self._send_apart(workers, touched)
         rooms = sorted(((w.room, i) for i, w in enumerate(workers) if w.room > 0), reverse=True)
+        if self._apart and rooms:
+            rooms.pop(0)  # it gets nothing more until it has what one of those wants
         while self.backlog and rooms:
             # Shares by room: the emptiest worker first, each gets its part of the batch.
             share = -(-len(self.backlog) // len(rooms))
             room, index = rooms.pop(0)
             worker = workers[index]
-            try:
+            with self._reaching(worker):
                 if self._send(worker, min(share, room)):
-                    touched.append(worker)
-            except TransportError as error:
-                log.error("worker cannot be reached: killed", error=str(error))
-                worker.kill()
-        for worker in touched:
+                    touched[index] = worker
+        self._send_apart(workers, touched)
+        for worker in touched.values():
             worker.publish()
+
+    @contextmanager
+    def _reaching(self, worker: Recipient) -> Iterator[None]:
+        try:
+            yield
+        except TransportError as error:
+            log.error("worker cannot be reached: killed", error=str(error))
+            worker.kill()
 
     def _send(self, worker: Recipient, count: int) -> int:
         sent = 0
-        while sent < count and self.backlog and worker.send(self.backlog[0]):
-            self.backlog.popleft()
-            sent += 1
+        while sent < count and self.backlog:
+            if not worker.takes(self.backlog[0]):
+                self._apart.append(self.backlog.popleft())
+            elif worker.send(self.backlog[0]):
+                self.backlog.popleft()
+                sent += 1
+            else:
+                break
         self.dispatched += sent
         return sent
+
+    def _send_apart(self, workers: Sequence[Recipient], touched: dict[int, Recipient]) -> None:
+        """Those that some worker would not take beside what it had, to any that does, in order."""
+        while self._apart:
+            entry = self._apart[0]
+            able = [i for i, w in enumerate(workers) if w.room > 0 and w.takes(entry)]
+            index = max(able, key=lambda i: workers[i].room, default=None)
+            if index is None:
+                return
+            with self._reaching(workers[index]):
+                if not workers[index].send(entry):
+                    return
+                self._apart.popleft()
+                self.dispatched += 1
+                touched[index] = workers[index]
+                continue
+            return
 
     def requeue(self, entries: Iterable[Entry]) -> None:
         """Put events back in front that a dead worker never started, in their order."""
@@ -126,7 +184,8 @@ class Dispatcher:
 
     def forget(self) -> list[Entry]:
         """Empty the backlog: what was claimed and never sent, to be given back."""
-        unsent = list(self.backlog)
+        unsent = [*self._apart, *self.backlog]
+        self._apart.clear()
         self.backlog.clear()
         for entry in unsent:
             self._inflight.settle(entry.event_id)

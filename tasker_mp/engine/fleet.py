@@ -4,17 +4,19 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import psutil
 import structlog
 
-from tasker_mp import logs, process
+from tasker_mp import process
+from tasker_mp.engine.joint_watch import JointWatch
 from tasker_mp.engine.nursery import Nursery
 from tasker_mp.engine.watchdog import TICK, Overdue, Watchdog
 from tasker_mp.engine.worker_process import Condemned, WorkerProcess
+from tasker_mp.engine.workers_in_hand import STACK_SECONDS, WorkersInHand
 from tasker_mp.engine.zygote_process import exit_reason
 from tasker_mp.errors import EngineError, TransportError
 from tasker_mp.histogram import Histogram
@@ -26,8 +28,6 @@ log = structlog.get_logger("tasker_mp.fleet")
 
 _YOUNG_DEATHS_LIMIT = 5
 _KILL_LIMIT = 5.0
-_STACK_SECONDS = 0.03
-_STACK_LIMIT = 1.0
 _READY_CHECK = 0.002
 _KILLED = exit_reason(-signal.SIGKILL)
 
@@ -42,6 +42,8 @@ class Death(NamedTuple):
     unstarted: list[Entry]
     condemned: Condemned | None = None
     stack: str = ""
+    suspects: Sequence[Entry] = ()
+    """Of those that go elsewhere: one of them may have brought it down."""
 
 
 class Listener(NamedTuple):
@@ -82,11 +84,13 @@ class Fleet:
         self._repairs: set[asyncio.Task[None]] = set()
         self._young_deaths = 0
         self._watchdog = Watchdog(limits.timeout)
+        self._joint_watch = JointWatch(limits.timeout)
         self._stopping = False
         self._failure: Exception | None = None
         self._oom_kills = process.oom_kills()
         self._buried = asyncio.Event()
         self.workers: dict[int, WorkerProcess] = {}
+        self.in_hand = WorkersInHand(self.workers, count)
         self.restarts: dict[int, int] = {}
         self.last_exits: dict[int, str] = {}
         self.lag = Histogram()
@@ -100,6 +104,11 @@ class Fleet:
     def problems(self) -> list[str]:
         """The handlers that cannot be used, and why."""
         return self._nursery.problems
+
+    @property
+    def subscribers(self) -> list[str]:
+        """The modules with the project's subscribers."""
+        return self._nursery.subscribers
 
     @property
     def zygote_pid(self) -> int | None:
@@ -171,12 +180,16 @@ class Fleet:
         worker.kill()
         reason = self._explained(worker.reap())
         records = _last_words(worker)
-        started, unstarted = worker.split_outstanding()
+        blame, others = worker.split_outstanding()
+        for suspect in blame.suspects:
+            suspect.suspected += 1
         self._young_deaths = 0 if worker.page.ready else self._young_deaths + 1
         self.last_exits[worker.index] = reason
         self.restarts[worker.index] = self.restarts.get(worker.index, 0) + 1
         del self.workers[worker.index]
-        death = Death(worker, reason, records, started, unstarted, worker.condemned, worker.stack())
+        charged = [blame.charged] if blame.charged else []
+        condemned, stack = worker.condemned, worker.stack()
+        death = Death(worker, reason, records, charged, others, condemned, stack, blame.suspects)
         worker.close()
         return death
 
@@ -218,7 +231,8 @@ class Fleet:
     def _look(self, now: float) -> None:
         workers = list(self.workers.values())
         stuck = [worker for worker in workers if worker.stuck]
-        for overdue in self._watchdog.look(workers, now):
+        plain = self._watchdog.look(workers, now)
+        for overdue in [*plain, *self._joint_watch.look(workers, now)]:
             self._condemn(overdue)
         for worker in workers:
             if worker.stuck and (entries := worker.revoke()):
@@ -228,14 +242,16 @@ class Fleet:
 
     def _condemn(self, overdue: Overdue) -> None:
         """Have the worker write its stack, and kill it a moment later."""
-        worker, entry, run, limit = overdue
+        worker, entry, run, limit, turn, why = overdue
+        if worker.condemned:
+            return
         if entry is None:
             log.error("worker silent between steps: killed", pid=worker.pid, seconds=run)
             worker.kill()
             return
         log.warning("deadline passed", step=entry.name, pid=worker.pid, limit=limit)
-        worker.condemn(Condemned(entry, run, limit, rss_of(worker)))
-        asyncio.get_running_loop().call_later(_STACK_SECONDS, self._execute, worker)
+        worker.condemn(Condemned(entry, run, limit, rss_of(worker), turn, why))
+        asyncio.get_running_loop().call_later(STACK_SECONDS, self._execute, worker)
 
     def _execute(self, worker: WorkerProcess) -> None:
         if self.workers.get(worker.index) is worker:
@@ -253,42 +269,6 @@ class Fleet:
             for worker in list(self.workers.values()):
                 if rss_of(worker) > self._limits.rss_bytes:
                     self._recycle(worker)
-
-    # -- at an operator's word ----------------------------------------------------------------
-
-    def kill_worker(self, index: int) -> int:
-        """Kill it, whatever it runs; the pid. `EngineError` where there is none."""
-        worker = self._worker(index)
-        log.warning("worker killed by an operator", worker=index, pid=worker.pid)
-        worker.kill()
-        return worker.pid
-
-    async def stack_of(self, index: int) -> str:
-        """The Python stacks of all its threads; `EngineError` where it cannot write them."""
-        worker = self._worker(index)
-        if not worker.page.ready:
-            raise EngineError(f"worker {index} is starting: it has no stack yet")
-        if worker.condemned is None:  # else it writes one already
-            worker.ask_for_stack()
-        limit, text, before = time.monotonic() + _STACK_LIMIT, "", None
-        while self.workers.get(index) is worker and time.monotonic() < limit:
-            await asyncio.sleep(_STACK_SECONDS)
-            before, text = text, worker.stack()
-            if text and text == before:
-                return text
-        raise EngineError(f"worker {index} (pid {worker.pid}) wrote no stack: is it stopped?")
-
-    def tell_log_level(self) -> None:
-        """Have every worker log what this process logs, from its next step on."""
-        for worker in self.workers.values():
-            worker.page.set_severity(logs.severity())
-
-    def _worker(self, index: int) -> WorkerProcess:
-        if worker := self.workers.get(index):
-            return worker
-        if 0 <= index < self.count:
-            raise EngineError(f"worker {index} is dead: another one is being started")
-        raise EngineError(f"there is no worker {index}: they are 0 to {self.count - 1}")
 
     # -- repairing ----------------------------------------------------------------------------
 

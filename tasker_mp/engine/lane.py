@@ -1,5 +1,6 @@
 """A commit lane: one connection that commits batches of results, and isolates a bad one."""
 
+import time
 from collections.abc import Sequence
 
 import psycopg
@@ -10,6 +11,7 @@ from tasker_mp.db.session import Session
 from tasker_mp.db.store import Finished
 from tasker_mp.inflight import Settled
 from tasker_mp.messages import StepError
+from tasker_mp.publication import default_events
 from tasker_mp.result import ErrorType
 from tasker_mp.settle import settle_failure
 
@@ -19,8 +21,9 @@ log = structlog.get_logger("tasker_mp.lane")
 class Lane:
     """Commits; the claims that were emptied by a commit are released with the next one."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, fired_by: str = "") -> None:
         self.session = session
+        self._fired_by = fired_by
         self._released: list[int] = []
 
     def release(self, claims: Sequence[int]) -> None:
@@ -38,7 +41,8 @@ class Lane:
             if capacity:  # perhaps it was the input of a child, and the result is blameless
                 return await self.commit(batch, 0)
             log.error("result refused by the database", error=str(error).splitlines()[0])
-            return await self._fail(batch[0], error)
+            self._fail(batch[0], error)
+            return await self.session.run(lambda s: s.finish_steps(batch, 0, []))
 
     async def _halves(self, batch: Sequence[Settled], capacity: int) -> Finished:
         middle = len(batch) // 2
@@ -48,14 +52,18 @@ class Lane:
             first.continued + second.continued,
             first.stale + second.stale,
             first.ended + second.ended,
+            first.early + second.early,
         )
 
-    async def _fail(self, settled: Settled, error: psycopg.Error) -> Finished:
+    def _fail(self, settled: Settled, error: psycopg.Error) -> None:
+        """Turn its fate: whoever counts or tells of it later sees the failure."""
         failure = StepError(
             message=f"the database refused the result: {str(error).splitlines()[0]}",
             error_type=ErrorType.PERMANENT_ERROR,
             error_code=error.sqlstate,
             retryable=False,
         )
-        settled = settle_failure(settled.entry, failure, 0.0)
-        return await self.session.run(lambda s: s.finish_steps([settled], 0, []))
+        failed = settle_failure(settled.entry, failure, 0.0)
+        settled.state, settled.payload = failed.state, failed.payload
+        settled.metadata, settled.growth = failed.metadata, None
+        settled.events = default_events(failed, self._fired_by, time.time())

@@ -6,7 +6,8 @@ from typing import TypeVar
 
 import structlog
 
-from tasker_mp.engine.worker_process import Wiring, WorkerProcess
+from tasker_mp.engine.wiring import Wiring
+from tasker_mp.engine.worker_process import WorkerProcess
 from tasker_mp.engine.zygote_process import ZygoteProcess
 from tasker_mp.errors import EngineError
 from tasker_mp.worker.settings import WorkerSettings
@@ -29,6 +30,7 @@ class Nursery:
         self._epoch = 0
         self.registered_handlers = 0
         self.problems: list[str] = []
+        self.subscribers: list[str] = []
 
     @property
     def busy(self) -> bool:
@@ -86,6 +88,7 @@ class Nursery:
             self._zygote = zygote
             self.registered_handlers = ready.registered
             self.problems = ready.problems
+            self.subscribers = ready.subscribers
             asyncio.get_running_loop().add_reader(zygote.pidfd, self._bury_zygote)
         return self._zygote
 

@@ -22,7 +22,8 @@ import structlog
 from tasker_mp.config import Config
 from tasker_mp.db.refusals import REFUSALS
 from tasker_mp.db.session import Session, Trouble
-from tasker_mp.db.store import ClaimedStep, Store
+from tasker_mp.db.store import ClaimedStep, Finished, Store
+from tasker_mp.engine.announcer import Announcer
 from tasker_mp.engine.collector import Collector
 from tasker_mp.engine.dispatcher import Dispatcher
 from tasker_mp.engine.fleet import Death, Fleet
@@ -34,9 +35,11 @@ from tasker_mp.engine.specs import SpecCache
 from tasker_mp.engine.statistics import Statistics
 from tasker_mp.inflight import Entry, InflightTable, Settled
 from tasker_mp.messages import StepError
+from tasker_mp.publication import default_events, is_fast, message_of
 from tasker_mp.result import ErrorType
-from tasker_mp.settle import settle_crash, settle_timeout
+from tasker_mp.settle import grown, settle_crash, settle_timeout
 from tasker_mp.states import StepState
+from tasker_mp.template.growth import read_standing
 from tasker_mp.tracing import Spans
 from tasker_mp.transport.interface import Record
 
@@ -58,6 +61,7 @@ class Pipeline:
         claims: Session,
         lanes: Sequence[Session],
         retries: RetryClock,
+        worker_id: str,
     ) -> None:
         self.open = False
         self.statistics = Statistics()
@@ -65,16 +69,18 @@ class Pipeline:
         self.queues = QueueOrder(namespaces)
         self.fleet: Fleet | None = None
         self.spans: Spans | None = None
+        self.announcer: Announcer | None = None
         self._reserved = 0
         self._portion = Portion()
         self._max_in_flight = config.worker.max_in_flight
         self._crash_limit = config.steps.crash_limit
         self._claims = claims
-        self._lanes = [Lane(session) for session in lanes]
+        self._worker_id = worker_id
+        self._lanes = [Lane(session, self._worker_id) for session in lanes]
         self._idle: list[asyncio.Event] = []
         self._woken = False
         self._retries = retries
-        self._specs = SpecCache()
+        self._specs = SpecCache(config.steps.max_batches)
         self._collector = Collector(self.inflight, self.statistics)
         self._dispatcher = Dispatcher(self.inflight, self._specs, config.ring.max_payload_bytes)
         self._claim_wanted = asyncio.Event()
@@ -197,7 +203,7 @@ class Pipeline:
 
     def dispatch(self) -> None:
         """Send what waits to the workers that have room."""
-        if self._dispatcher.backlog and self.fleet is not None:
+        if self._dispatcher.waiting and self.fleet is not None:
             self._dispatcher.dispatch(list(self.fleet.workers.values()))
             self.fleet.dispatched()
             self.statistics.dispatched = self._dispatcher.dispatched
@@ -219,6 +225,7 @@ class Pipeline:
                 pid=death.worker.pid,
                 reason=death.reason,
                 started=[entry.name for entry in death.started],
+                suspects=[entry.name for entry in death.suspects],
                 sent_elsewhere=len(death.unstarted),
             )
         self.on_results(death.records)
@@ -235,7 +242,8 @@ class Pipeline:
     def _fate(self, entry: Entry, death: Death) -> Settled:
         if death.condemned is not None and death.condemned.entry is entry:
             self.statistics.timed_out += 1
-            return settle_timeout(entry, death.condemned, death.stack, random.uniform(-1, 1))  # noqa: S311
+            jitter, why = random.uniform(-1, 1), death.condemned.why  # noqa: S311
+            return settle_timeout(entry, death.condemned, death.stack, jitter, why)
         self.statistics.crashed += 1
         worker, limit = death.worker, self._crash_limit
         settled = settle_crash(entry, worker.pid, death.reason, limit, worker.peak_rss_bytes)
@@ -277,7 +285,10 @@ class Pipeline:
         room = self._portion.of(len(batch) + extra) if self.open else 0
         with self._reserving(extra):
             started = time.monotonic()
+            self._complete_events(batch)
             finished = await lane.commit(batch, room)
+            batch = self._committed(batch, finished)
+            self._announce(batch, finished.stale)
             if self.spans is not None:
                 self.spans.committed(batch, finished, started)
             lane.release(self.inflight.release(settled.entry for settled in batch))
@@ -290,6 +301,37 @@ class Pipeline:
         await self._adopt_after_loss(lane.session)
         if self.queues.wet:
             self._claim_wanted.set()
+
+    def _committed(self, batch: list[Settled], finished: Finished) -> list[Settled]:
+        """What of it was; where growth was computed too early, it is computed anew."""
+        if not finished.early:
+            return batch
+        standings = dict(finished.early)
+        self._collector.put_back(
+            grown(settled, read_standing(standings[settled.entry.event_id]))
+            for settled in batch
+            if settled.entry.event_id in standings
+        )
+        self._wake_lane()
+        return [settled for settled in batch if settled.entry.event_id not in standings]
+
+    def _complete_events(self, batch: list[Settled]) -> None:
+        """Say which domain events those make whose worker cannot say it any more."""
+        for settled in batch:
+            if settled.events is None:
+                settled.events = default_events(settled, self._worker_id, time.time())
+
+    def _announce(self, batch: list[Settled], stale: list[bytes]) -> None:
+        """Tell of the domain events whose results the commit has accepted."""
+        for settled in batch:
+            if settled.events and settled.entry.event_id not in stale:
+                self.statistics.domain_events += len(settled.events)
+                if self.announcer is not None and self.announcer.active:
+                    self.announcer.announce(
+                        message_of(published, settled, index)
+                        for index, published in enumerate(settled.events)
+                        if is_fast(published)
+                    )
 
 
 def _first_line(error: psycopg.Error) -> str:

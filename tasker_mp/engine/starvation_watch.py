@@ -94,7 +94,7 @@ class StarvationWatch:
     def _worker(self, index: int) -> WorkerFact:
         fleet = self._supervisor.fleet
         worker = fleet.workers.get(index)
-        entry = worker.running() if worker else None
+        entry = worker.longest() if worker else None
         return WorkerFact(
             index,
             worker_state(worker),

@@ -85,7 +85,9 @@ class Statistics:
             self.stages["claim"].durations.add(int(seconds * 1e6))
 
     def settled(self, settled: Settled) -> None:
-        """A step's fate was decided, with a result or without."""
+        """A step's fate was decided, with a result or without; a checkpoint decides nothing."""
+        if settled.state == StepState.IN_PROGRESS:
+            return
         self.processed += 1
         outcome: Outcome = "succeeded"
         if settled.state == StepState.COMPLETE:

@@ -79,7 +79,7 @@ def _depths(
     namespaces: Sequence[NamespaceSnapshot],
 ) -> dict[str, int]:
     inflight = supervisor.pipeline.inflight
-    running = sum(1 for worker in workers if worker.page.busy_since_ns)
+    running = sum(worker.run_count for worker in workers)
     ended = sum(worker.ended for worker in workers)
     return {
         "claim": sum(namespace.queued or 0 for namespace in namespaces),
@@ -140,7 +140,8 @@ def _worker(supervisor: "Supervisor", index: int) -> WorkerSnapshot:
 
 
 def _add_running(row: WorkerSnapshot, worker: WorkerProcess, timeout: float) -> None:
-    entry, since = worker.running(), worker.page.busy_since_ns
+    entry, since = worker.longest(), worker.page.busy_since_ns
+    row.running = worker.run_count
     if entry is not None and since:
         row.handler, row.step = entry.step.handler.callable, entry.name
         row.task = str(UUID(bytes=entry.task))

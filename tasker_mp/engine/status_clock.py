@@ -1,4 +1,4 @@
-"""Writes the status page, four times a second."""
+"""Writes the status page: four times a second while anything happens, else once."""
 
 import asyncio
 import time
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tasker_mp.engine.supervisor import Supervisor
 
 _INTERVAL = 0.25
+_CALM_INTERVALS = 4
 _WINDOW_NS = 10_000_000_000
 _MARK_NS = 1_000_000_000
 
@@ -32,6 +33,7 @@ class StatusClock:
         self._meter = UsageMeter()
         self._marks: deque[Baseline] = deque()
         self._writer: StatusPageWriter | None = None
+        self._seen: tuple[object, ...] = ()
         self._encoder = msgspec.json.Encoder()
         itself = process_stat(supervisor.pid)
         self._start_ticks = itself.start_ticks if itself else 0
@@ -43,8 +45,26 @@ class StatusClock:
 
     async def run(self) -> None:
         while True:
-            await asyncio.sleep(_INTERVAL)
+            for _ in range(_CALM_INTERVALS):
+                await asyncio.sleep(_INTERVAL)
+                if self._something_happens():
+                    break
             self.write()
+
+    def _something_happens(self) -> bool:
+        """Whether steps are held, or anything was counted since the last look."""
+        engine = self._supervisor
+        stats = engine.pipeline.statistics
+        before, self._seen = (
+            self._seen,
+            (
+                engine.state,
+                stats.claimed + stats.processed + stats.tasks_ended,
+                sum(engine.fleet.restarts.values()),
+                len(self._events),
+            ),
+        )
+        return before != self._seen or engine.pipeline.inflight.held > 0
 
     def write(self) -> None:
         if self._writer is None:

@@ -15,11 +15,11 @@ import structlog
 
 from tasker_mp import process
 from tasker_mp.config import Config
-from tasker_mp.control import Command
 from tasker_mp.db.connect import EMBEDDED, connect_async
 from tasker_mp.db.reviver import Reviver
 from tasker_mp.db.session import Session
 from tasker_mp.engine.announcements import Announcements
+from tasker_mp.engine.announcer import Announcer
 from tasker_mp.engine.census import Census
 from tasker_mp.engine.control import ControlServer
 from tasker_mp.engine.event_tail import EventTail
@@ -31,11 +31,10 @@ from tasker_mp.engine.retry_clock import RetryClock
 from tasker_mp.engine.runtime import RuntimeDirectory
 from tasker_mp.engine.starvation_watch import StarvationWatch
 from tasker_mp.engine.status_clock import StatusClock
+from tasker_mp.engine.steering import Steering
 from tasker_mp.engine.web_process import WebProcess
 from tasker_mp.errors import EngineError
-from tasker_mp.logs import set_level
 from tasker_mp.snapshot import State
-from tasker_mp.status_document import status_document
 from tasker_mp.template.model import Template
 from tasker_mp.worker.settings import WorkerSettings
 
@@ -47,8 +46,6 @@ _CALM_POLL = 1.0
 """Seconds between polls that only guard against a lost notification."""
 _CHILD_CHECK = 1.0
 _LEAVE_LIMIT = 5.0
-_CENSUS_LIMIT = 1.0
-"""Seconds that a status waits for a database in trouble."""
 
 
 class Supervisor:
@@ -76,13 +73,18 @@ class Supervisor:
         ]
         self._retries = RetryClock(self.housekeeping)
         self.pipeline = Pipeline(
-            config, self.namespaces, self.sessions[1], self.sessions[2:], self._retries
+            config,
+            self.namespaces,
+            self.sessions[1],
+            self.sessions[2:],
+            self._retries,
+            self.worker_id,
         )
         self.fleet = self.pipeline.fleet = Fleet(
             self._worker_settings(templates),
             config.worker.count or os.cpu_count() or 1,
             Limits(
-                _RING_DEPTH,
+                max(_RING_DEPTH, config.worker.async_concurrency, config.worker.thread_concurrency),
                 config.steps.timeout,
                 config.worker.recycle_after_steps,
                 config.worker.recycle_above_mb << 20,
@@ -96,7 +98,9 @@ class Supervisor:
             ),
         )
         self.starvation = StarvationWatch(self)
+        self.steering = Steering(self)
         self.announcements = Announcements(dsn, self.uuid)
+        self.announcer = self.pipeline.announcer = Announcer(config.root)
         statistics = self.pipeline.statistics
         self.census = Census(
             self.housekeeping,
@@ -105,10 +109,10 @@ class Supervisor:
         )
         self.web = WebProcess(config.web, config.root) if config.web.enabled else None
         self._tail = EventTail()
-        self._clock = StatusClock(self, self._tail.events)
+        self.clock = StatusClock(self, self._tail.events)
         self._ticking: asyncio.Task[None] | None = None
         self._runtime = runtime
-        self._control = ControlServer(runtime.control_socket, self._command)
+        self._control = ControlServer(runtime.control_socket, self.steering.obey)
         self._stopping = asyncio.Event()
         self._stop_now = asyncio.Event()
         self._state_changed = asyncio.Event()
@@ -122,6 +126,7 @@ class Supervisor:
             await self._start()
             if on_ready is not None:
                 on_ready()
+            self.announcer.start()
             await self._stopping.wait()
             if self._failure is None:
                 await self._drain()
@@ -145,8 +150,8 @@ class Supervisor:
         predecessors = self._runtime.acquire(self.uuid)
         self._holds_lock = True
         self._tail.follow()
-        self._clock.open(self._runtime.status_page)
-        self._ticking = asyncio.create_task(self._guarded(self._clock.run()))
+        self.clock.open(self._runtime.status_page)
+        self._ticking = asyncio.create_task(self._guarded(self.clock.run()))
         if self.web is not None:
             self.web.bind()
         for session in self.sessions:
@@ -155,12 +160,13 @@ class Supervisor:
         await self.fleet.start()
         for problem in self.fleet.problems:
             log.error("handler cannot be used", problem=problem)
+        self.announcer.expect(self.fleet.subscribers)
         await self._control.start()
         if self.web is not None:
             self.web.start()
         self._handle_signals()
         self._start_loops()
-        self._resume()
+        self.resume()
 
     async def _register(self, predecessors: Sequence[UUID]) -> None:
         recovered = 0
@@ -189,6 +195,7 @@ class Supervisor:
         loops += [self._lease_loop(), self._poll_loop(), self._child_loop()]
         loops += [LifecycleClock(self.housekeeping).run(), self.starvation.run()]
         loops.append(self.census.run())
+        loops.append(self.announcer.watch(self.steering.metrics, self.steering.trouble))
         retention = self.config.retention.finished_after_days
         loops.append(RetentionClock(self.housekeeping, retention).run())
         if self.config.worker.mode != "polling":
@@ -246,52 +253,16 @@ class Supervisor:
     def _poll(self) -> None:
         self.pipeline.note_work()
 
-    def _resume(self) -> None:
+    def resume(self) -> None:
         self._enter("running", claims=True)
         self._poll()
 
-    def _pause(self) -> None:
+    def pause(self) -> None:
         self._enter("paused", claims=False)
 
     def _enter(self, state: State, *, claims: bool) -> None:
         self.state, self.pipeline.open = state, claims
         self._state_changed.set()
-
-    async def _command(self, command: Command) -> dict[str, Any]:
-        """Answer the control socket."""
-        match command.command:
-            case "status":
-                return await self._status()
-            case "kill_worker" if command.worker is not None:
-                self.fleet.kill_worker(command.worker)
-            case "worker_stack" if command.worker is not None:
-                return {"stack": await self.fleet.stack_of(command.worker)}
-            case "log_level" if command.level is not None:
-                set_level(command.level)
-                self.fleet.tell_log_level()
-            case "kill_worker" | "worker_stack":
-                return {"error": f"{command.command} takes a worker's index, as worker"}
-            case "log_level":
-                return {"error": "log_level takes a level, as level"}
-            case "pause" if self.state in ("running", "paused"):
-                self._pause()
-            case "resume" if self.state in ("running", "paused"):
-                self._resume()
-            case "stop" | "drain":
-                self.stop()
-            case "kill":
-                self.stop()
-                self.stop()
-            case other:
-                return {"error": f"command {other!r} is unknown, or impossible while {self.state}"}
-        return {"ok": True, "pid": self.pid, "state": self.state}
-
-    async def _status(self) -> dict[str, Any]:
-        """Fresh, with the queues as the database has them now; without them while it is away."""
-        if self.database_answers:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.census.ask(), _CENSUS_LIMIT)
-        return status_document(self._clock.observation())
 
     @property
     def database_answers(self) -> bool:
@@ -333,11 +304,12 @@ class Supervisor:
         if self.web is not None:
             self.web.stop()
         await self.fleet.stop(0 if self._stop_now.is_set() else 1.0)
+        await self.announcer.stop()
         clean = await self._leave() if self._holds_lock else False
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
-        self._clock.close()
+        self.clock.close()
         if self._holds_lock:
             self._runtime.release(clean=clean)
 
@@ -383,4 +355,7 @@ class Supervisor:
             max_payload_bytes=config.ring.max_payload_bytes,
             log_level=config.logging.level,
             log_format=config.logging.format,
+            async_concurrency=config.worker.async_concurrency,
+            thread_concurrency=config.worker.thread_concurrency,
+            timeout=config.steps.timeout,
         )

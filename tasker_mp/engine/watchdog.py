@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 from tasker_mp.engine.worker_process import WorkerProcess
 from tasker_mp.inflight import Entry
+from tasker_mp.worker.page import Turn
 
 TICK = 0.05
 """Seconds between looks."""
 
-_STUCK_SECONDS = 0.05
-_STALL_SECONDS = 1.0
+STUCK_SECONDS = 0.05
+STALL_SECONDS = 1.0
 """A look so late means that the supervisor itself stood still (SIGSTOP, a suspended machine)."""
 
 
@@ -24,12 +25,15 @@ class Sighting(NamedTuple):
 
 
 class Overdue(NamedTuple):
-    """`entry` is None for a worker that stands still between two steps."""
+    """`entry` is None for a worker that stands still between two steps; `turn` is what it must
+    still be at to be killed; `why` says more than that it ran for too long."""
 
     worker: WorkerProcess
     entry: Entry | None
     run_seconds: float
     limit_seconds: float
+    turn: Turn | None = None
+    why: str = ""
 
 
 class Watchdog:
@@ -46,7 +50,7 @@ class Watchdog:
 
     def look(self, workers: Iterable[WorkerProcess], now: float) -> list[Overdue]:
         """Who is over a deadline; `now` in monotonic seconds. Marks the stuck."""
-        if (gap := now - self._last_look) > _STALL_SECONDS:
+        if (gap := now - self._last_look) > STALL_SECONDS:
             self._seen = {k: Sighting(s.what, s.since + gap) for k, s in self._seen.items()}
         self._last_look = now
         before, self._seen = self._seen, {}
@@ -63,7 +67,7 @@ class Watchdog:
         sighting = known if known and known.what == what else Sighting(what, now)
         self._seen[worker.epoch] = sighting
         run = now - sighting.since
-        worker.stuck = run >= _STUCK_SECONDS
+        worker.stuck = run >= STUCK_SECONDS
         entry = what if isinstance(what, Entry) else None
         limit = (entry and entry.step.timeout_seconds) or self._default
         if run < limit or worker.condemned:

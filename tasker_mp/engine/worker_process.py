@@ -3,21 +3,22 @@
 import os
 import signal
 from contextlib import suppress
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
 import psutil
 from msgspec import Struct
 
-from tasker_mp import logs, transport
-from tasker_mp.engine.worker_output import STREAMS, WorkerOutput, output_pipe
+from tasker_mp import logs
+from tasker_mp.engine.blame import SUSPICIONS, Blame, find_blame
+from tasker_mp.engine.wiring import Wiring
+from tasker_mp.engine.worker_output import STREAMS, WorkerOutput
 from tasker_mp.engine.zygote_process import exit_reason
 from tasker_mp.inflight import Entry
-from tasker_mp.transport.interface import Channel, Record
+from tasker_mp.transport.interface import Record
 from tasker_mp.worker.gate import Gate
-from tasker_mp.worker.page import WorkerPage, create_page
-from tasker_mp.worker.settings import EXIT_EVENT, STACK_SIGNAL, ForkRequest, WorkerSettings
+from tasker_mp.worker.page import Joined, Turn, WorkerPage
+from tasker_mp.worker.settings import EXIT_EVENT, STACK_SIGNAL
 
 _QUEUED_SECONDS = 0.1
 """A worker is sent no more than it usually runs in this time: what waits in its ring is late."""
@@ -26,38 +27,15 @@ _REFUSALS = 3
 
 
 class Condemned(Struct, frozen=True):
-    """A worker that is being killed over the step that it runs."""
+    """A worker that is being killed over a step that it runs; over a turn of the event loop, if it
+    is still the same one then. `why` says more than that it ran for too long."""
 
     entry: Entry
     run_seconds: float
     limit_seconds: float
     rss_bytes: int
-
-
-class Wiring:
-    """The channels, page, gate, stack file and output of an incarnation about to be forked."""
-
-    def __init__(self, settings: WorkerSettings) -> None:
-        sizes = (settings.capacity_bytes, settings.max_payload_bytes)
-        self.requests: Channel = transport.open_channel(settings.transport, *sizes)
-        self.results: Channel = transport.open_channel(settings.transport, *sizes)
-        self.page_fd = create_page()
-        self.gate_fd = Gate.create()
-        self.stack_fd = os.memfd_create("tasker-mp-stack", os.MFD_CLOEXEC)
-        self.output = [output_pipe() for _ in STREAMS]
-
-    def fork_request(self, index: int, epoch: int) -> tuple[ForkRequest, list[int]]:
-        request_fds = self.requests.fds("reader")
-        result_fds = self.results.fds("writer")
-        request = ForkRequest(index, epoch, len(request_fds), len(result_fds))
-        others = (self.page_fd, self.gate_fd, self.stack_fd, *(writer for _, writer in self.output))
-        return request, [*request_fds, *result_fds, *others]
-
-    def close(self) -> None:
-        self.requests.close()
-        self.results.close()
-        for fd in (self.page_fd, self.gate_fd, self.stack_fd, *chain(*self.output)):
-            os.close(fd)
+    turn: Turn | None = None
+    why: str = ""
 
 
 class WorkerProcess:
@@ -91,6 +69,10 @@ class WorkerProcess:
         self.page.set_severity(logs.severity())
         wiring.close()  # each side has its own descriptors by now
         self._sent: dict[bytes, Entry] = {}
+        self._shared: set[bytes] = set()
+        self._lonely: Entry | None = None
+        self._executed = False
+        self._exit_code = 0
         self._queued_seconds = 0.0
         self._number = 0
 
@@ -99,7 +81,7 @@ class WorkerProcess:
     @property
     def room(self) -> int:
         """How many more events it may be sent: few, so that hardly any waits behind a slow one."""
-        if self.exiting or self.stuck or self._queued_seconds > _QUEUED_SECONDS:
+        if self.exiting or self.stuck or self._lonely or self._queued_seconds > _QUEUED_SECONDS:
             return 0
         return self._depth - len(self._sent)
 
@@ -111,13 +93,27 @@ class WorkerProcess:
     @property
     def ended(self) -> int:
         """Events that it has published the results of, and nobody has read yet."""
-        finished = self.page.finished
-        return sum(1 for entry in self._sent.values() if entry.number <= finished)
+        finished, joined = self.page.finished, self.page.joined()
+        return sum(
+            1 for e in self._sent.values() if e.number <= finished and e.number not in joined
+        )
 
     @property
     def result_fill(self) -> float:
         """The part of its allowance whose results wait to be read, 0 to 1."""
         return self.ended / self._depth
+
+    @property
+    def dispatched(self) -> int:
+        """The number of the latest event that it was sent."""
+        return self._number
+
+    def takes(self, entry: Entry) -> bool:
+        """Whether it may have this event beside what it has: not one that would wait for its
+        coroutines, and one that is under suspicion only by itself."""
+        if entry.suspected >= SUSPICIONS:
+            return not self._sent
+        return not (entry.pace.apart and (self._shared or self.page.joined()))
 
     def send(self, entry: Entry) -> bool:
         """Stage an event; False where its ring has no room now, or it has enough to do."""
@@ -126,9 +122,13 @@ class WorkerProcess:
         self._number += 1
         entry.worker = self.index
         entry.number = self._number
-        entry.expected = entry.pace.usual
+        entry.expected = entry.pace.share(_QUEUED_SECONDS)
         self._queued_seconds += entry.expected
         self._sent[entry.event_id] = entry
+        if entry.pace.concurrency > 1:
+            self._shared.add(entry.event_id)
+        if entry.suspected >= SUSPICIONS:
+            self._lonely = entry
         return True
 
     def _put(self, event_id: bytes, payload: bytes) -> bool:
@@ -169,20 +169,41 @@ class WorkerProcess:
         entry = self._sent.pop(event_id, None)
         if entry is not None:
             self._queued_seconds -= entry.expected
+            self._shared.discard(event_id)
         if not self._sent:
+            self._lonely = None
             self._queued_seconds = 0.0  # no rounding errors are kept
 
     def running(self) -> Entry | None:
-        """The event in its handler now, as its page has it."""
+        """The event in its handler now that has the worker to itself, as its page has it."""
         number = self.page.started
-        if number == self.page.finished:
-            return None
+        return None if number == self.page.finished else self.entry_of(number)
+
+    def joined(self) -> list[tuple[Entry, Joined]]:
+        """Those that run beside each other, in the order of their starts."""
+        if not (events := self.page.joined()):
+            return []
+        return [(e, events[e.number]) for e in self._sent.values() if e.number in events]
+
+    def longest(self) -> Entry | None:
+        """Of all that run, the one that started first."""
+        joined = min(self.joined(), key=lambda pair: pair[1].since_ns, default=None)
+        return joined[0] if joined else self.running()
+
+    @property
+    def run_count(self) -> int:
+        return len({e.number for e, _ in self.joined()} | {e.number for e in [self.running()] if e})
+
+    def entry_of(self, number: int) -> Entry | None:
+        """What it has under this number, without a result so far."""
         return next((e for e in self._sent.values() if e.number == number), None)
 
     def behind(self) -> tuple[int, int] | None:
         """How far it has come, where it runs nothing and has something to do: events to come to,
         results to publish, or its leave to take; else None."""
         reached = self.page.reached
+        if self.joined():
+            return None
         if self._sent or self.exiting or reached < self.page.revoked:
             return reached, self.page.finished
         return None
@@ -199,25 +220,19 @@ class WorkerProcess:
         self.page.revoke(self._number)
         self._gate.give()
         entries = [entry for entry in self._sent.values() if entry.number > started]
+        if self.joined() and self.page.turn is None:
+            entries[0].pace.note_wait(_QUEUED_SECONDS)
         for entry in entries:
             self._forget(entry.event_id)
         return entries
 
-    def split_outstanding(self) -> tuple[list[Entry], list[Entry]]:
-        """What has no result, after the final drain: (the one to blame, all others), in order.
-
-        That is the one running at its death. But where the page calls a step finished and no good
-        result of it came, the worker was broken by then, and the first such step is to blame: sent
-        elsewhere uncharged, it would break one worker after the other.
-
-        Steps that had ended, but whose results were not published yet, are among the others: they
-        did not bring the worker down.
-        """
-        finished = self.page.finished
-        lost = next((entry for entry in self._sent.values() if entry.number <= finished), None)
-        blamed = lost or self.running()
-        others = [entry for entry in self._sent.values() if entry is not blamed]
-        return ([blamed] if blamed else []), others
+    def split_outstanding(self) -> tuple[Blame, list[Entry]]:
+        """What has no result, after the final drain: (who is to blame, all but the one who is to be
+        charged), in order."""
+        executed = self._executed and self._exit_code == -signal.SIGKILL and self.condemned
+        sent = list(self._sent.values())
+        blame = find_blame(sent, self.page, executed.entry if executed else None)
+        return blame, [entry for entry in sent if entry is not blame.charged]
 
     # -- death --------------------------------------------------------------------------------
 
@@ -242,7 +257,8 @@ class WorkerProcess:
         if condemned is None:
             return
         if self._gate.try_take():
-            if self.running() is condemned.entry:
+            if self._is_at(condemned):
+                self._executed = True
                 self.kill()
                 return
             self._gate.give()
@@ -252,6 +268,12 @@ class WorkerProcess:
                 self.kill()
                 return
         self.condemned = None
+
+    def _is_at(self, condemned: Condemned) -> bool:
+        if condemned.turn is not None:
+            return self.page.turn == condemned.turn
+        entry = condemned.entry
+        return self.running() is entry or any(entry is joined for joined, _ in self.joined())
 
     def stack(self) -> str:
         """The Python stacks that it wrote when it was last asked; may be empty."""
@@ -281,7 +303,8 @@ class WorkerProcess:
         """Collect the exit status of the dead worker; how it ended, in words."""
         _, status, usage = os.wait4(self.pid, 0)  # a zombie's pid is nobody else's
         self.peak_rss_bytes = usage.ru_maxrss << 10
-        return exit_reason(os.waitstatus_to_exitcode(status))
+        self._exit_code = os.waitstatus_to_exitcode(status)
+        return exit_reason(self._exit_code)
 
     # -- output -------------------------------------------------------------------------------
 
@@ -295,13 +318,20 @@ class WorkerProcess:
     def _whose(self) -> dict[str, Any]:
         """Its fields for a line of the log, and those of the step that it runs or died over."""
         fields: dict[str, Any] = {"worker": self.index, "pid": self.pid}
-        if entry := self._last_run if self._closed else self.running():
+        if entry := self._last_run if self._closed else self._speaker():
             fields |= {"task": str(UUID(bytes=entry.task)), "step": entry.name}
             fields |= {"attempt": entry.attempt, "event_id": str(UUID(bytes=entry.event_id))}
         return fields
 
+    def _speaker(self) -> Entry | None:
+        """Whose code it is in, where that is known."""
+        joined, turn = self.joined(), self.page.turn
+        if entry := self.running() or (self.entry_of(turn.number) if turn else None):
+            return entry
+        return joined[0][0] if len(joined) == 1 else None
+
     def close(self) -> None:
-        self._last_run = self.running()
+        self._last_run = self._speaker()
         self._closed = True
         for fd in self._output_fds:
             os.close(fd)

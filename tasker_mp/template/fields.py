@@ -83,8 +83,9 @@ class Key:
 NAMESPACE_FORM: Final = "1 to 29 of A-Z, a-z, 0-9 and _"
 _NAMESPACE = re.compile(r"[A-Za-z0-9_]{1,29}")
 _VERSION = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
-# Ruby's and Rust's `::` too, so that the older templates load unchanged.
-_CALLABLE = re.compile(r"[A-Za-z_][\w-]*((\.|::)[A-Za-z_][\w-]*)*")
+# Ruby's and Rust's `::` too, so that the older templates load unchanged; `:` and `/` for what a
+# project's own resolver knows, such as payments:stripe:refund.
+_CALLABLE = re.compile(r"[A-Za-z_][\w-]*((\.|::?|/)\w[\w-]*)*")
 _METHOD = re.compile(r"[A-Za-z_]\w*")
 
 ANY_TEXT = Text()
@@ -116,6 +117,9 @@ HANDLER = Section(
         ),
         "resolver": Key(NAME, "The resolver that finds the callable, where the default will not"),
         "initialization": INITIALIZATION,
+        "concurrency": Key(
+            Choice(get_args(model.Concurrency)), "thread: runs in a thread, beside others"
+        ),
     }
 )
 

@@ -15,6 +15,7 @@ EventCondition: TypeAlias = Literal[
 ]
 DeliveryMode: TypeAlias = Literal["durable", "fast", "broadcast"]
 FailureStrategy: TypeAlias = Literal["continue_on_failure", "fail_fast", "isolate"]
+Concurrency: TypeAlias = Literal["thread"]
 StalenessAction: TypeAlias = Literal["dlq", "error", "none"]
 
 DEFAULT_MAX_ATTEMPTS: Final = 3
@@ -22,12 +23,16 @@ MAX_ATTEMPTS_LIMIT: Final = 100
 
 
 class HandlerDefinition(Struct, frozen=True):
-    """Which code runs a step: a dotted path or a discovered handler's name, and its settings."""
+    """Which code runs a step: a dotted path or a discovered handler's name, and its settings.
+
+    `concurrency` None means as the handler's class says.
+    """
 
     callable: str
     method: str = "call"
     resolver: str | None = None
     initialization: dict[str, Any] = {}
+    concurrency: Concurrency | None = None
 
 
 class RetryPolicy(Struct, frozen=True):

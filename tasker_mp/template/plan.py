@@ -1,6 +1,7 @@
 """The numbered steps of a template: what a submit creates, and what each finish unlocks."""
 
 from itertools import compress
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -8,8 +9,13 @@ from tasker_mp.errors import TemplateError
 from tasker_mp.template.dag import find_cycles, topological_order
 from tasker_mp.template.model import StepDefinition, Template
 
-_CREATED_LATER = frozenset({"batch_worker", "deferred_convergence"})
 _TO_BITS = bytes.maketrans(b"01", b"\x00\x01")
+
+
+def numbers_in(mask: int) -> list[int]:
+    """The numbers of the bits that are set, ascending."""
+    digits = bin(mask)[:1:-1].encode()
+    return list(compress(range(len(digits)), digits.translate(_TO_BITS)))
 
 
 class PlannedStep(Struct, frozen=True):
@@ -34,29 +40,47 @@ class PlannedStep(Struct, frozen=True):
         Expanded on demand: the lists of a chain of 10,000 steps together hold 50 million numbers,
         their bit masks 6 MB.
         """
-        digits = bin(self.ancestor_mask)[:1:-1].encode()
-        return list(compress(range(len(digits)), digits.translate(_TO_BITS)))
+        return numbers_in(self.ancestor_mask)
+
+
+class Outline(NamedTuple):
+    """The steps of a template in topological order, in file order where the DAG leaves a choice.
+
+    By step number, from 1 (so place 0 is unused): `steps`; `parents`, ascending; `initial`, whether
+    the submit creates the step; `masks`, bit n set where step n comes before it.
+    """
+
+    steps: list[StepDefinition | None]
+    parents: list[list[int]]
+    initial: list[bool]
+    masks: list[int]
+
+
+def outline(template: Template) -> Outline:
+    """`TemplateError` where the steps have no order."""
+    definitions = _ordered(template)
+    numbers = {step.name: number for number, step in enumerate(definitions, 1)}
+    parents = [[], *(sorted({numbers[name] for name in s.dependencies}) for s in definitions)]
+    return Outline(
+        [None, *definitions], parents, _initial(definitions, parents), _ancestor_masks(parents)
+    )
 
 
 def plan(template: Template) -> list[PlannedStep]:
-    """Every step of the template in topological order, in file order where the DAG leaves a choice;
-    `TemplateError` where there is none."""
-    definitions = _ordered(template)
-    numbers = {step.name: number for number, step in enumerate(definitions, 1)}
-    parents = [sorted({numbers[name] for name in step.dependencies}) for step in definitions]
-    initial = _initial(definitions, parents)
+    """Every step of the template in topological order; `TemplateError` where there is none."""
+    steps, parents, initial, masks = outline(template)
     children = _children(parents, initial)
-    masks = _ancestor_masks(parents)
     return [
         PlannedStep(
             step_no=number,
             name=step.name,
             children=children[number],
-            parents=len(parents[number - 1]),
+            parents=len(parents[number]),
             initial=initial[number],
             ancestor_mask=masks[number],
         )
-        for number, step in enumerate(definitions, 1)
+        for number, step in enumerate(steps)
+        if step is not None
     ]
 
 
@@ -77,17 +101,17 @@ def _ordered(template: Template) -> list[StepDefinition]:
 def _initial(definitions: list[StepDefinition], parents: list[list[int]]) -> list[bool]:
     """By step number: created by the submit, because nothing before it decides at run time."""
     initial = [True]
-    for step, above in zip(definitions, parents, strict=True):
+    for step, above in zip(definitions, parents[1:], strict=True):
         undecided = any(
             definitions[number - 1].type == "decision" or not initial[number] for number in above
         )
-        initial.append(step.type not in _CREATED_LATER and not undecided)
+        initial.append(step.type != "batch_worker" and not undecided)
     return initial
 
 
 def _children(parents: list[list[int]], initial: list[bool]) -> list[list[int]]:
     children: list[list[int]] = [[] for _ in initial]
-    for number, above in enumerate(parents, 1):
+    for number, above in enumerate(parents):
         for parent in above:
             if initial[number] or not initial[parent]:
                 children[parent].append(number)
@@ -96,7 +120,7 @@ def _children(parents: list[list[int]], initial: list[bool]) -> list[list[int]]:
 
 def _ancestor_masks(parents: list[list[int]]) -> list[int]:
     """By step number, bit n set where step n comes before it: unions as wide integers, in C."""
-    masks = [0]
+    masks: list[int] = []
     for above in parents:
         mask = 0
         for parent in above:

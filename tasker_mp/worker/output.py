@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, Final
 
 from tasker_mp.log_budget import Budget
@@ -25,19 +26,22 @@ LINES: Final = 1000
 """That a worker may say in a second. The rest is counted."""
 
 _REPORT_SECONDS = 1.0
+_step: ContextVar["StepContext | None"] = ContextVar("tasker_mp_step", default=None)
 _NAMES = {severity: level for level, severity in SEVERITIES.items()}
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class Output(logging.Handler):
-    """All that this process says; `step` is the context of the step that runs, None between steps.
+    """All that this process says, with the step that says it.
 
+    `alone` is the context of the plain step that runs, None between such steps: whatever threads it
+    starts speak for it. Steps that run beside others each `enter` a context of theirs.
     `unsettled`: somebody printed the beginning of a line, or lines were dropped: call `settle`.
     """
 
     def __init__(self, form: str, level: str, **fields: object) -> None:
         super().__init__()
-        self.step: StepContext | None = None
+        self.alone: StepContext | None = None
         self.unsettled = False
         self.severity = SEVERITIES[level]
         self._full = form == "json"
@@ -75,6 +79,17 @@ class Output(logging.Handler):
             self.severity = severity
             logging.getLogger().setLevel(severity)
 
+    # -- steps --------------------------------------------------------------------------------
+
+    def enter(self, step: "StepContext") -> None:
+        """Whatever is said in this context, and in those copied from it, is this step's."""
+        _step.set(step)
+
+    @property
+    def step(self) -> "StepContext | None":
+        """The one that says something now."""
+        return _step.get() or self.alone
+
     # -- lines --------------------------------------------------------------------------------
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -109,15 +124,15 @@ class Output(logging.Handler):
         self._budget.dropped += lines
         self.unsettled = True
 
-    def settle(self, *, idle: bool = False) -> None:
-        """At the end of a step: lines without an end end here, and what was dropped is told, now
-        and then, and when there is nothing else to do."""
+    def settle(self, step: "StepContext | None" = None, *, idle: bool = False) -> None:
+        """At the end of a step: its lines without an end end here (all where none is named), and
+        what was dropped is told, now and then, and when there is nothing else to do."""
         for stream in self._streams:
-            stream.end_lines()
+            stream.end_lines(step)
         now = time.monotonic()
         if self._budget.dropped and (idle or now - self._reported_at > _REPORT_SECONDS):
             self._report(now)
-        self.unsettled = bool(self._budget.dropped)
+        self.unsettled = bool(self._budget.dropped) or any(s.unended for s in self._streams)
 
     def _report(self, now: float) -> None:
         self._reported_at = now
@@ -129,10 +144,10 @@ class Output(logging.Handler):
         self._outlet.write(self._render(time.time(), level, text, self._step_fields() | fields))
 
     def _step_fields(self) -> dict[str, Any]:
-        step = self.step
-        if self._told[0] is not step:
-            self._told = (step, self._fields | _fields_of(step, full=self._full))
-        return self._told[1]
+        step, told = self.step, self._told
+        if told[0] is not step:  # read once: another thread may speak for another step meanwhile
+            told = self._told = (step, self._fields | _fields_of(step, full=self._full))
+        return told[1]
 
 
 _formatter = logging.Formatter()
@@ -162,7 +177,7 @@ def _nearest(severity: int) -> str:
 
 
 class _Lines(io.BufferedIOBase):
-    """Cuts what is written into lines, of each thread by itself.
+    """Cuts what is written into lines, of each thread and each step by itself.
 
     A partial line is taken out before it is worked on, so that a signal handler that prints in
     between neither repeats nor loses any of it.
@@ -173,7 +188,7 @@ class _Lines(io.BufferedIOBase):
         self._stream = stream
         self._level = level
         self._fd = fd
-        self._partial: dict[int, bytes] = {}
+        self._partial: dict[tuple[int, StepContext | None], bytes] = {}
 
     def writable(self) -> bool:
         return True
@@ -188,8 +203,8 @@ class _Lines(io.BufferedIOBase):
 
     def write(self, data: "ReadableBuffer", /) -> int:
         given = bytes(data)
-        thread = threading.get_ident()
-        text = self._partial.pop(thread, b"") + given
+        speaker = (threading.get_ident(), self._output.step)
+        text = self._partial.pop(speaker, b"") + given
         start = 0
         while (end := text.find(b"\n", start)) >= 0:
             if self._output.over:
@@ -200,7 +215,7 @@ class _Lines(io.BufferedIOBase):
             start = end + 1
         if rest := text[start:]:
             # Of a line that does not end the beginning is kept; also what was said meanwhile.
-            self._partial[thread] = (self._partial.pop(thread, b"") + rest)[: 2 * LINE_BYTES]
+            self._partial[speaker] = (self._partial.pop(speaker, b"") + rest)[: 2 * LINE_BYTES]
             self._output.unsettled = True
         return len(given)
 
@@ -208,7 +223,16 @@ class _Lines(io.BufferedIOBase):
         if text := line.decode(errors="backslashreplace").rstrip():
             self._output.say(self._level, text, stream=self._stream)
 
-    def end_lines(self) -> None:
-        while self._partial:
-            _, line = self._partial.popitem()
-            self._end(line)
+    @property
+    def unended(self) -> bool:
+        return bool(self._partial)
+
+    def end_lines(self, step: "StepContext | None") -> None:
+        """Those of a step, or all."""
+        for speaker in [s for s in list(self._partial) if step is None or s[1] is step]:
+            if line := self._partial.pop(speaker, b""):
+                copy_context().run(self._end_for, speaker[1], line)
+
+    def _end_for(self, step: "StepContext | None", line: bytes) -> None:
+        _step.set(step)
+        self._end(line)

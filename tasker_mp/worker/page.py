@@ -2,20 +2,47 @@
 
 import mmap
 import os
-from typing import Final
+from typing import Final, Literal, NamedTuple, TypeAlias
 
-PAGE_BYTES: Final = 4096
+PAGE_BYTES: Final = 8192
 
 # Slots, in units of 8 bytes. Each has one writer, and is stored in one aligned store, so a reader
 # sees an old value or a new one and never a torn one. Events are numbered from 1, as dispatched.
 _STARTED: Final = 0  # the latest event that has entered a handler
-_FINISHED: Final = 1  # the latest event whose result has been published
+_FINISHED: Final = 1  # every event up to it has its result published, or is in the table
 _BUSY_SINCE: Final = 2  # monotonic nanoseconds when the running step started; 0 while idle
 _READY: Final = 3  # 1 once the worker waits for its first event
 _SKIPPED: Final = 4  # the latest event that it found revoked
+_HOLDER: Final = 5  # the event whose code the event loop is in at this moment; 0: none
+_HELD_SINCE: Final = 6  # monotonic nanoseconds when it got there
+_PLACES: Final = 7  # so many places of the table have ever been used
 _REVOKED: Final = 8  # by the supervisor, on a cache line of its own: skip events up to this one
 _ADOPTED: Final = 9  # 1 once the supervisor watches this worker
 _SEVERITY: Final = 10  # by the supervisor: log nothing below it; 0 as it was told at its start
+
+# The table of what runs beside other events, from its start until its result is published; a place
+# is two slots: since when (monotonic nanoseconds), and the event's number with its kind below it.
+_TABLE: Final = 16
+PLACES: Final = (PAGE_BYTES // 8 - _TABLE) // 2
+_KIND_BITS: Final = 1
+
+Kind: TypeAlias = Literal["coroutine", "thread"]
+_KINDS: Final[tuple[Kind, Kind]] = ("coroutine", "thread")
+
+
+class Joined(NamedTuple):
+    """An event that runs beside others; since when, by CLOCK_MONOTONIC."""
+
+    number: int
+    kind: Kind
+    since_ns: int
+
+
+class Turn(NamedTuple):
+    """The event whose code the event loop is in, and since when; equal turns are the same one."""
+
+    number: int
+    since_ns: int
 
 
 def create_page() -> int:
@@ -32,6 +59,8 @@ class WorkerPage:
         self._map = mmap.mmap(fd, PAGE_BYTES, mmap.MAP_SHARED)
         self._slots = memoryview(self._map).cast("Q")
 
+    # -- by the worker ------------------------------------------------------------------------
+
     def mark_ready(self) -> None:
         self._slots[_READY] = 1
 
@@ -46,10 +75,29 @@ class WorkerPage:
     def mark_skipped(self, number: int) -> None:
         self._slots[_SKIPPED] = number
 
-    @property
-    def reached(self) -> int:
-        """The latest event that it has come to, to run it or to skip it."""
-        return max(self._slots[_STARTED], self._slots[_SKIPPED])
+    def join(self, place: int, event: Joined) -> None:
+        """Move the event that has just started into the table: at no moment is it nowhere."""
+        at = _TABLE + 2 * place
+        self._slots[at] = event.since_ns
+        self._slots[at + 1] = event.number << _KIND_BITS | _KINDS.index(event.kind)
+        if place >= self._slots[_PLACES]:
+            self._slots[_PLACES] = place + 1
+        self._slots[_FINISHED] = event.number
+        self._slots[_BUSY_SINCE] = 0
+
+    def leave(self, place: int) -> None:
+        """Free a place whose event's result is published."""
+        self._slots[_TABLE + 2 * place + 1] = 0
+
+    def hold(self, number: int, now_ns: int) -> None:
+        """From now on the event loop is in the code of this event."""
+        self._slots[_HELD_SINCE] = now_ns
+        self._slots[_HOLDER] = number
+
+    def let_go(self) -> None:
+        self._slots[_HOLDER] = 0
+
+    # -- by the supervisor --------------------------------------------------------------------
 
     def revoke(self, number: int) -> None:
         """Take back every event up to `number` that has not started; with the gate held."""
@@ -60,6 +108,13 @@ class WorkerPage:
 
     def set_severity(self, severity: int) -> None:
         self._slots[_SEVERITY] = severity
+
+    # -- for both -----------------------------------------------------------------------------
+
+    @property
+    def reached(self) -> int:
+        """The latest event that it has come to, to run it or to skip it."""
+        return max(self._slots[_STARTED], self._slots[_SKIPPED])
 
     @property
     def severity(self) -> int:
@@ -87,7 +142,31 @@ class WorkerPage:
 
     @property
     def busy_since_ns(self) -> int:
-        return self._slots[_BUSY_SINCE]
+        """When the step that has run for longest started; 0 while none runs."""
+        since = self._slots[_BUSY_SINCE]
+        if not self._slots[_PLACES]:
+            return since
+        all_since = [event.since_ns for event in self.joined().values()]
+        return min([*all_since, since] if since else all_since, default=0)
+
+    def joined(self) -> dict[int, Joined]:
+        """What is in the table, by number."""
+        found = {}
+        for at in range(_TABLE, _TABLE + 2 * self._slots[_PLACES], 2):
+            word = self._slots[at + 1]
+            since = self._slots[at]
+            # The same word again: it is not the next event's time.
+            if word and word == self._slots[at + 1]:
+                number = word >> _KIND_BITS
+                found[number] = Joined(number, _KINDS[word & (1 << _KIND_BITS) - 1], since)
+        return found
+
+    @property
+    def turn(self) -> Turn | None:
+        """Whose code the event loop is in now; None for nobody's."""
+        number = self._slots[_HOLDER]
+        since = self._slots[_HELD_SINCE]
+        return Turn(number, since) if number and number == self._slots[_HOLDER] else None
 
     def close(self) -> None:
         self._slots.release()

@@ -15,7 +15,8 @@ STACK_SIGNAL: Final = signal.SIGUSR2
 
 
 class WorkerSettings(Struct, frozen=True):
-    """The same for every worker of a supervisor; sizes in bytes."""
+    """The same for every worker of a supervisor; sizes in bytes, `timeout` (of a step whose
+    template names none) in seconds."""
 
     supervisor_pid: int
     worker_id: str
@@ -27,6 +28,9 @@ class WorkerSettings(Struct, frozen=True):
     max_payload_bytes: int
     log_level: str = "info"
     log_format: str = "console"
+    async_concurrency: int = 100
+    thread_concurrency: int = 8
+    timeout: float = 30.0
 
 
 class ForkRequest(Struct, frozen=True):
@@ -40,10 +44,12 @@ class ForkRequest(Struct, frozen=True):
 
 
 class ZygoteReady(Struct, frozen=True, tag=True):
-    """The handlers are loaded; `problems` names those that could not be, and why."""
+    """The handlers are loaded; `problems` names those that could not be, and why. `subscribers` are
+    the modules that the supervisor imports for those that it tells of domain events."""
 
     registered: int
     problems: list[str]
+    subscribers: list[str] = []
 
 
 class ForkedWorker(Struct, frozen=True, tag=True):

@@ -20,8 +20,11 @@ from typing import NoReturn
 import msgspec
 
 from tasker_mp import process, transport
+from tasker_mp.domain_events.discovery import register_publishers, subscriber_modules
 from tasker_mp.errors import EngineError, HandlerLoadError
+from tasker_mp.event_bridge import EventBridge
 from tasker_mp.registry import HandlerRegistry
+from tasker_mp.worker.company import Limits
 from tasker_mp.worker.gate import Gate
 from tasker_mp.worker.main import Worker
 from tasker_mp.worker.output import Output
@@ -56,14 +59,17 @@ def main() -> None:
     output = Output(settings.log_format, settings.log_level, worker_id=settings.worker_id)
     output.install()
     sys.path.insert(0, settings.root)
+    EventBridge.instance().start()  # a handler's module may listen from its import on
     registry, problems = _load_handlers(settings)
+    problems += register_publishers(settings.handler_packages)
+    subscribers = subscriber_modules(settings.handler_packages)
     output.settle(idle=True)  # or every worker would print its copy of the rest
     # What lives now lives as long as the process: out of the collector's sight, its pages are not
     # written by a collection and stay shared with every worker.
     gc.collect()
     gc.freeze()
     with suppress(ConnectionResetError, BrokenPipeError):  # the supervisor died in between
-        _send(control, ZygoteReady(len(registry.registered_handlers()), problems))
+        _send(control, ZygoteReady(len(registry.registered_handlers()), problems, subscribers))
         _serve(control, settings, registry, output)
 
 
@@ -85,7 +91,7 @@ def _serve(
 
 
 def _load_handlers(settings: WorkerSettings) -> tuple[HandlerRegistry, list[str]]:
-    registry = HandlerRegistry(settings.handler_packages)
+    registry = HandlerRegistry(settings.handler_packages).as_instance()
     problems = []
     for package in settings.handler_packages:
         try:
@@ -213,6 +219,8 @@ def _worker(
         registry,
         settings.max_payload_bytes,
         output,
+        Limits(settings.async_concurrency, settings.thread_concurrency, settings.timeout),
+        settings.worker_id,
     )
 
 

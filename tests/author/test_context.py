@@ -93,6 +93,7 @@ def test_dependencies_are_listed_and_gathered_by_prefix():
     assert set(context.get_dependency_result_keys()) == set(DEPENDENCIES)
     assert context.get_all_dependency_results("batch_") == [{"n": 1, "note": "inside"}, 2]
     assert context.get_all_dependency_results("none_") == []
+    assert context.get_all_dependency_results("nothing") == []
 
 
 @pytest.mark.parametrize(

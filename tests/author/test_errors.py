@@ -91,3 +91,18 @@ def test_an_illegal_transition_names_both_states():
     error = errors.IllegalTransitionError("step", "complete", "pending")
     assert str(error) == "a step cannot go from complete to pending"
     assert (error.kind, error.old, error.new) == ("step", "complete", "pending")
+
+
+def test_an_authors_class_may_say_by_either_name_whether_it_may_pass():
+    class Never(errors.TaskerError):
+        retryable = False
+
+    class After(Never):
+        pass
+
+    class Always(errors.PermanentError):
+        default_retryable = True
+
+    assert [error("x").retryable for error in (Never, After, Always)] == [False, False, True]
+    assert Never("x", retryable=True).retryable
+    assert Never("x").error_type == "permanent_error"

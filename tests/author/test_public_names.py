@@ -31,10 +31,12 @@ def test_importing_the_package_loads_almost_nothing():
         "from tasker_mp import StepHandler, StepContext, StepHandlerResult, ErrorType, errors",
         "from tasker_mp import HandlerRegistry",
         "import handlers.linear, handlers.order_fulfillment",
+        "import tasker_mp.types, tasker_mp.step_handler.mixins, tasker_mp.batch_processing",
     ],
 )
 def test_a_handlers_author_never_loads_the_database_or_the_screen(code):
     loaded = modules_after(code)
+    assert "httpx" not in loaded
     assert not loaded & {"psycopg", "psycopg_pool", "yaml", "rich", "rich_click", "pgmq"}
     assert not any(name.startswith(("tasker_mp.db", "tasker_mp.engine")) for name in loaded)
 
@@ -55,7 +57,7 @@ def test_errors_are_reached_through_the_package():
 def test_bootstrap_is_a_function_whichever_is_imported_first():
     code = (
         "import importlib, tasker_mp\n"
-        "importlib.import_module(tasker_mp._HOMES['bootstrap'])\n"
+        "importlib.import_module(tasker_mp._HOMES['bootstrap'][0])\n"
         "from tasker_mp import bootstrap\n"
         "assert callable(bootstrap), bootstrap"
     )
@@ -65,6 +67,13 @@ def test_bootstrap_is_a_function_whichever_is_imported_first():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'StepHandlr'"):
         _ = tasker_mp.StepHandlr
+
+
+def test_every_public_name_is_there():
+    missing = [name for name in tasker_mp.__all__ if not hasattr(tasker_mp, name)]
+    assert missing == []
+    assert tasker_mp.StepTimeoutError is tasker_mp.errors.TimeoutError
+    assert tasker_mp.StepValidationError is tasker_mp.errors.ValidationError
 
 
 def test_public_names_are_listed():

@@ -1,3 +1,7 @@
+from enum import Enum
+
+from stepping import run
+
 from tasker_mp import ErrorType, StepHandler, StepHandlerResult
 
 
@@ -53,3 +57,32 @@ def test_a_handlers_shortcuts():
     never = handler.permanent_error("no", {"field": "x"})
     assert (never.error_type, never.retryable) == ("permanent_error", False)
     assert never.metadata == {"field": "x"}
+
+
+def test_an_authors_own_words_may_be_an_enum():
+    class Kind(str, Enum):  # noqa: UP042  what authors may have
+        DECLINED = "card_declined"
+
+    assert StepHandlerResult.failure("no", Kind.DECLINED).error_type == "card_declined"
+
+
+def test_a_failure_may_ask_for_a_delay():
+    class Busy(StepHandler):
+        def call(self, context):
+            result = self.failure("busy")
+            result.retry_after = 12.5
+            return result
+
+    assert run(Busy()).error.retry_after == 12.5
+
+
+def test_a_result_is_plain_data_when_asked():
+    result = StepHandlerResult.success({"a": 1})
+    assert (result.is_success_result(), result.is_failure_result()) == (True, False)
+    assert result.model_dump(exclude_none=True) == {
+        "is_success": True,
+        "result": {"a": 1},
+        "retryable": True,
+        "metadata": {},
+    }
+    assert StepHandlerResult.model_validate(result.model_dump()) == result

@@ -34,6 +34,9 @@ class _Worker:
     def room(self) -> int:
         return self.limit - len(self.staged)
 
+    def takes(self, entry: Entry) -> bool:
+        return True
+
     def send(self, entry: Entry) -> bool:
         if self.broken:
             raise TransportError("gone")
@@ -50,7 +53,7 @@ class _Worker:
 
 
 def _dispatcher(limit: int = 1 << 20) -> tuple[Dispatcher, InflightTable]:
-    inflight, specs = InflightTable(), SpecCache()
+    inflight, specs = InflightTable(), SpecCache(100)
     specs.add(5, canonical_json(_TEMPLATE))
     return Dispatcher(inflight, specs, limit), inflight
 

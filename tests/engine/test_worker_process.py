@@ -10,10 +10,11 @@ import pytest
 from entries import entry
 
 from tasker_mp.engine.fleet import Fleet, Limits, Listener
-from tasker_mp.engine.worker_process import Wiring, WorkerProcess
+from tasker_mp.engine.wiring import Wiring
+from tasker_mp.engine.worker_process import Condemned, WorkerProcess
 from tasker_mp.inflight import Entry
 from tasker_mp.transport.interface import Reader, Writer
-from tasker_mp.worker.page import WorkerPage
+from tasker_mp.worker.page import Joined, Turn, WorkerPage
 from tasker_mp.worker.settings import EXIT_EVENT, WorkerSettings
 
 _DEPTH = 8
@@ -172,3 +173,69 @@ def test_a_kill_takes_the_whole_process_group(pair: _Pair) -> None:
     pair.worker.kill()
     assert pair.process.wait(5) == -signal.SIGKILL
     pair.worker.kill()  # and is harmless once it is dead
+
+
+def test_a_worker_of_coroutines_has_room_for_all_that_run_at_once(pair: _Pair) -> None:
+    entries = [entry() for _ in range(_DEPTH)]
+    for held in entries:
+        held.pace.note(30.0, concurrency=4)
+    assert [pair.worker.send(held) for held in entries[:5]] == [True] * 4 + [False]
+    assert pair.worker.room == 0
+
+
+def test_a_plain_step_that_would_wait_is_not_sent_where_coroutines_run(pair: _Pair) -> None:
+    napper, slow, brief, unknown = entry(), entry(), entry(), entry()
+    napper.pace.note(0.01, concurrency=100)
+    slow.pace.note(0.2)
+    brief.pace.note(0.001)
+    assert pair.worker.takes(slow)
+    pair.send(napper)
+    assert [pair.worker.takes(held) for held in (slow, brief, unknown)] == [False, True, True]
+    pair.send(unknown)
+    pair.page.mark_started(1, 1)
+    pair.page.join(0, Joined(1, "coroutine", 1))
+    assert pair.worker.revoke() == [unknown]
+    assert not pair.worker.takes(unknown), "it has waited, so it is plain"
+
+
+def test_a_suspect_has_a_worker_to_itself(pair: _Pair) -> None:
+    suspect, other = entry(), entry()
+    suspect.suspected = 2
+    pair.send(other)
+    assert not pair.worker.takes(suspect)
+    pair.finish(1, other)
+    pair.worker.drain()
+    assert pair.worker.takes(suspect)
+    pair.send(suspect)
+    assert pair.worker.room == 0
+    pair.finish(2, suspect)
+    pair.worker.drain()
+    assert pair.worker.room == _DEPTH
+
+
+def test_it_tells_of_what_has_run_for_longest(pair: _Pair) -> None:
+    one, two, three = entries = [entry() for _ in range(3)]
+    pair.send(*entries)
+    for number, since in ((1, 30), (2, 20)):
+        pair.page.mark_started(number, since)
+        pair.page.join(number - 1, Joined(number, "coroutine", since))
+    assert [held for held, _ in pair.worker.joined()] == [one, two]
+    assert (pair.worker.longest(), pair.worker.run_count) == (two, 2)
+    assert (pair.worker.running(), pair.worker.behind()) == (None, None)
+    pair.page.mark_started(3, 40)
+    assert (pair.worker.running(), pair.worker.run_count) == (three, 3)
+
+
+def test_it_is_killed_over_a_turn_only_while_it_is_the_same_one(pair: _Pair) -> None:
+    held = entry()
+    pair.send(held)
+    pair.page.mark_started(1, 1)
+    pair.page.join(0, Joined(1, "coroutine", 1))
+    pair.page.hold(1, 500)
+    pair.worker.condemned = Condemned(held, 1.0, 0.5, 0, Turn(1, 400))
+    pair.worker.execute()
+    assert pair.process.poll() is None
+    assert pair.worker.condemned is None
+    pair.worker.condemned = Condemned(held, 1.0, 0.5, 0, Turn(1, 500))
+    pair.worker.execute()
+    assert pair.process.wait(5) == -signal.SIGKILL

@@ -31,9 +31,11 @@ class A(StepHandler):
     ],
 )
 def test_paths_outside_the_packages_are_refused_before_any_import(path):
+    registry = HandlerRegistry(["handlers"])
+    registry.discover_handlers("handlers")
     before = set(sys.modules)
     with pytest.raises(HandlerLoadError, match=r"is outside the handler packages \(handlers\)"):
-        HandlerRegistry(["handlers"]).resolve(path)
+        registry.resolve(path)
     assert set(sys.modules) == before
 
 

@@ -4,7 +4,7 @@ import os
 import threading
 
 from tasker_mp.worker.gate import Gate
-from tasker_mp.worker.page import WorkerPage, create_page
+from tasker_mp.worker.page import PLACES, Joined, Turn, WorkerPage, create_page
 
 
 def _two_views() -> tuple[WorkerPage, WorkerPage]:
@@ -72,3 +72,40 @@ def test_who_takes_a_gate_waits_for_its_holder() -> None:
     assert taken.wait(5)
     waiting.join()
     gate.close()
+
+
+def test_what_runs_beside_others_is_in_the_table_until_it_leaves() -> None:
+    worker, supervisor = _two_views()
+    for place, (number, kind) in enumerate([(4, "coroutine"), (5, "thread")]):
+        worker.mark_started(number, 100 + number)
+        assert supervisor.started == number != supervisor.finished, "plain, as far as one sees"
+        worker.join(place, Joined(number, kind, 100 + number))
+        assert supervisor.started == supervisor.finished
+    assert supervisor.joined() == {
+        4: Joined(4, "coroutine", 104),
+        5: Joined(5, "thread", 105),
+    }
+    assert supervisor.busy_since_ns == 104
+    worker.leave(0)
+    assert list(supervisor.joined()) == [5]
+    worker.mark_started(6, 90)
+    assert supervisor.busy_since_ns == 90
+    worker.mark_finished(6)
+    worker.leave(1)
+    assert (supervisor.joined(), supervisor.busy_since_ns) == ({}, 0)
+
+
+def test_the_table_has_room_for_all_that_may_run_at_once() -> None:
+    worker, supervisor = _two_views()
+    assert PLACES > 200 + 200
+    worker.join(PLACES - 1, Joined(2**62, "thread", 2**63))
+    assert supervisor.joined() == {2**62: Joined(2**62, "thread", 2**63)}
+
+
+def test_whose_turn_it_is_is_seen_from_the_other_side() -> None:
+    worker, supervisor = _two_views()
+    assert supervisor.turn is None
+    worker.hold(7, 12345)
+    assert supervisor.turn == Turn(7, 12345)
+    worker.let_go()
+    assert supervisor.turn is None

@@ -69,8 +69,7 @@ class _Bench:
         return {r.event_id: outcome_decoder.decode(r.payload) for r in self.results.drain()}
 
     def close(self) -> None:
-        if self.worker._runner is not None:
-            self.worker._runner.close()
+        self.worker._together.close()
         for end in (self.requests, self.results, self.page, self.gate, *self._ends):
             end.close()
 

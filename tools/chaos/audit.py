@@ -45,7 +45,9 @@ class Audit:
         self._faults = faults
         self._findings = findings
         self._events = {execution.event for execution in executions}
-        self._ended = {e.event for e in executions if e.ended is not None and not e.failed}
+        self._ended = {
+            e.event for e in executions if e.ended is not None and not (e.failed or e.yielded)
+        }
         self._failed = {e.event for e in executions if e.failed}
         self._last_event = {e.pid: e.event for e in executions}  # in the order of the starts
         self.totals = Totals(executions=len(executions))

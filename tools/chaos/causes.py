@@ -27,6 +27,7 @@ class Cause(StrEnum):
     """What a repetition is owed to."""
 
     FAILURE = "the handler failed"
+    CHECKPOINT = "it goes on from a checkpoint"
     WORKER = "its worker was killed"
     SUPERVISOR = "its supervisor ended"
     POSTGRES = "the database was killed"
@@ -67,6 +68,8 @@ class Faults:
     ) -> Cause | None:
         if before.failed:
             return Cause.FAILURE
+        if before.yielded:
+            return Cause.CHECKPOINT
         kills = self.killed_workers.get(before.pid, ())
         if any(before.started - _SIGNAL <= at <= after.started for at in kills):
             return Cause.WORKER

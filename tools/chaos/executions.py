@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from tools.chaos.witness import ENDED, FAILED, RECORD_BYTES, STARTED
+from tools.chaos.witness import ENDED, FAILED, RECORD_BYTES, STARTED, YIELDED
 
 
 class Execution(Struct, eq=False):
@@ -20,6 +20,12 @@ class Execution(Struct, eq=False):
     started: int
     ended: int | None = None
     failed: bool = False
+    yielded: bool = False
+    """It asked to go on from a checkpoint."""
+
+    @property
+    def has_result(self) -> bool:
+        return self.ended is not None and not (self.failed or self.yielded)
 
     @property
     def cut_short(self) -> bool:
@@ -37,9 +43,10 @@ def read_executions(ledger: Path) -> list[Execution]:
             found.append(execution)
             continue
         ended = running.pop(int(pid))
-        if kind not in (ENDED, FAILED) or (ended.task, ended.event) != (task, event):
+        if kind not in (ENDED, FAILED, YIELDED) or (ended.task, ended.event) != (task, event):
             raise ValueError(f"process {pid} ended {step} of task {task}, and ran {ended}")
         ended.ended, ended.failed = int(at), kind == FAILED
+        ended.yielded = kind == YIELDED
     found.sort(key=lambda execution: execution.started)
     return found
 

@@ -15,6 +15,7 @@ from tools.chaos import witness
 ENVIRONMENT: Final = "chaos"
 LEASE_SECONDS: Final = 10.0
 _REPOSITORY: Final = Path(tasker_mp.__file__).parent.parent
+_BRANCHING: Final = Path(__file__).parent / "branching"
 
 # Random kills must not use up a step's attempts, and a stopped worker must not miss a deadline.
 _OVERRIDE: Final = {
@@ -58,10 +59,11 @@ class Project:
         config.write_text(_CONFIG.format(workers=workers, lease=LEASE_SECONDS))
 
     def _copy_templates(self) -> None:
-        for source in sorted((_REPOSITORY / "config" / "tasks").rglob("*.yaml")):
+        tasks = _REPOSITORY / "config" / "tasks"
+        for source in (*sorted(tasks.rglob("*.yaml")), _BRANCHING / "branching.yaml"):
             template = yaml.safe_load(source.read_text())
             template["environments"] = {ENVIRONMENT: {"steps": [_OVERRIDE]}}
-            target = self.root / source.relative_to(_REPOSITORY)
+            target = self.root / "config" / "tasks" / source.parent.name / source.name
             target.parent.mkdir(parents=True)
             target.write_text(yaml.safe_dump(template))
 
@@ -70,6 +72,7 @@ class Project:
         shutil.copytree(
             _REPOSITORY / "handlers", handlers, ignore=shutil.ignore_patterns("__pycache__")
         )
+        shutil.copy(_BRANCHING / "branching.py", handlers)
         for file in handlers.rglob("*.py"):
             file.write_text(_witnessed(file.read_text()))
         shutil.copy(witness.__file__, handlers / "witness.py")

@@ -10,7 +10,7 @@ from functools import cache, wraps
 from hashlib import blake2b
 from typing import Any, Final
 
-from tasker_mp import StepContext, StepHandler
+from tasker_mp import StepContext, StepHandler, StepHandlerResult
 from tasker_mp.errors import ServiceUnavailableError
 
 LEDGER_VARIABLE: Final = "TASKER_CHAOS_LEDGER"
@@ -21,6 +21,7 @@ a page's border, and no record crosses one."""
 STARTED: Final = "S"
 ENDED: Final = "E"
 FAILED: Final = "F"
+YIELDED: Final = "Y"
 
 _Call = Callable[[Any, StepContext], object]
 
@@ -44,7 +45,8 @@ def _witnessed(call: _Call) -> _Call:
             _note(FAILED, context)
             raise ServiceUnavailableError("about one step in a hundred fails at first")
         result = call(self, context)
-        _note(ENDED, context)
+        goes_on = isinstance(result, StepHandlerResult) and result.metadata.get("checkpoint_yield")
+        _note(YIELDED if goes_on else ENDED, context)
         return result
 
     return witnessed

@@ -47,7 +47,8 @@ _ORDER_AMOUNTS: Final = {
     "process_payment": "amount_charged",
     "ship_order": None,
 }
-_WORKFLOWS: Final = (*_EXPONENTS, _ORDER)
+_BRANCHING: Final = ("branching", "branching")
+_WORKFLOWS: Final = (*_EXPONENTS, _ORDER, _BRANCHING)
 _LARGE_BYTES: Final = 100_000
 
 
@@ -110,5 +111,26 @@ def _expected(namespace: str, name: str, context: Mapping[str, Any]) -> dict[str
         total = sum(Decimal(item["price"]) * item["quantity"] for item in context["items"])
         return {step: (key, f"{total:.2f}") for step, key in _ORDER_AMOUNTS.items()}
     number = context["even_number"]
+    if (namespace, name) == _BRANCHING:
+        return _branches(number)
     exponents = _EXPONENTS[namespace, name]
     return {step: ("result", number**exponent) for step, exponent in exponents.items()}
+
+
+def _branches(number: int) -> dict[str, tuple[Any, Any]]:
+    """What comes to be for this number, and what comes of it."""
+    left = number // 2 % 4 in (1, 3)
+    right = number // 2 % 4 in (2, 3)
+    deep = right and number % 3 != 0
+    found: dict[str, Any] = {"begin": number, "walk": 3, "route": None, "cut": None}
+    found |= {"left": number + 1} if left else {}
+    found |= {"right": None} if right else {}
+    found |= {"deep": number + 2} if deep else {}
+    if left or deep:
+        found["close"] = (number + 1) * left + (number + 2) * deep
+    items = number % 40
+    starts = range(0, items, 10) or range(1)
+    for index, start in enumerate(starts, 1 if items else 0):
+        found[f"part_{index:03d}"] = sum(range(start, min(start + 10, items)))
+    found["joined"] = sum(range(items))
+    return {step: ("result" if value is not None else "", value) for step, value in found.items()}

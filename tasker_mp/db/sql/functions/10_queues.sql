@@ -60,3 +60,38 @@ begin
         perform pg_notify('tasker_ready', v_group.queue);
     end loop;
 end $$;
+
+-- Where the durable domain events of a namespace wait for whoever reads them.
+create function tasker.event_queue(p_namespace text) returns text
+language sql immutable parallel safe as $$
+    select 'domain_events_' || p_namespace
+$$;
+
+-- Creates that queue where it is missing.
+create function tasker.create_event_queue(p_namespace text) returns void
+language plpgsql as $$
+begin
+    if not exists (select from pgmq.meta where queue_name = tasker.event_queue(p_namespace)) then
+        perform pgmq.create(tasker.event_queue(p_namespace));
+    end if;
+end $$;
+
+-- Puts domain events into the queues of their namespaces, those of the accepted events only:
+-- p_events is a JSON array of {event, namespace, message}.
+create function tasker.send_events(p_events json, p_accepted uuid[]) returns void
+language plpgsql as $$
+declare
+    v_group record;
+begin
+    for v_group in
+        select d.namespace, array_agg(d.message order by d.ord) as messages
+        from rows from (json_to_recordset(p_events) as (event uuid, namespace text, message jsonb))
+            with ordinality d(event, namespace, message, ord)
+        where d.event = any (p_accepted)
+        group by 1
+    loop
+        execute format(
+            'insert into pgmq.%I (vt, message) select clock_timestamp(), m from unnest($1) m',
+            tasker.queue_table(tasker.event_queue(v_group.namespace))) using v_group.messages;
+    end loop;
+end $$;

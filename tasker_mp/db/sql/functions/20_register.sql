@@ -22,5 +22,10 @@ begin
     on conflict (template_id, step_no) do nothing;
 
     perform tasker.create_queues(p_namespace);
+    if exists (select from json_array_elements(p_definition -> 'steps') s,
+                           json_array_elements(s.value -> 'publishes_events') e
+               where e.value ->> 'delivery_mode' <> 'fast') then
+        perform tasker.create_event_queue(p_namespace);
+    end if;
     return v_id;
 end $$;

@@ -2,10 +2,11 @@
 create type tasker.claimed_step as (
     task_uuid uuid, step_no integer, event_id uuid, template_id integer, name text,
     attempt integer, crashes integer, claim_id bigint, correlation_id uuid, context json, dependencies json,
-    traceparent text);
+    traceparent text, extra json);
 
 -- Claimed steps with their task's context and their ancestors' results (primary keys only).
--- The dependencies are joined as text: nothing is parsed, and integers stay exact.
+-- The dependencies are joined as text: nothing is parsed, and integers stay exact. `extra` is null, or
+-- {template_step, inputs, checkpoint}: what only a batch's step has, or one that goes on.
 create function tasker.hydrate(p_tasks uuid[], p_nos integer[], p_claim bigint)
 returns setof tasker.claimed_step
 language sql stable as $$
@@ -17,7 +18,10 @@ language sql stable as $$
                from tasker.steps a
                where a.task_uuid = s.task_uuid and a.step_no = any (s.ancestors)
                  and a.state in ('complete', 'resolved_manually') and a.result is not null) end,
-           t.traceparent
+           t.traceparent,
+           case when s.inputs is not null or s.checkpoint is not null
+                then json_build_object('template_step', s.template_step, 'inputs', s.inputs,
+                                       'checkpoint', s.checkpoint) end
     from unnest(p_tasks, p_nos) i(task_uuid, step_no)
     join tasker.steps s on s.task_uuid = i.task_uuid and s.step_no = i.step_no
     join tasker.tasks t on t.task_uuid = i.task_uuid
@@ -178,7 +182,7 @@ begin
     if p_bare then
         return query
             select s.task_uuid, s.step_no, s.event_id, s.template_id, s.name, s.attempts, s.crashes,
-                   v_claim, null::uuid, 'null'::json, '{}'::json, null::text
+                   v_claim, null::uuid, 'null'::json, '{}'::json, null::text, null::json
             from unnest(v_tasks, v_nos) i(task_uuid, step_no)
             join tasker.steps s on s.task_uuid = i.task_uuid and s.step_no = i.step_no
             where i.step_no between 1 and 1048575;

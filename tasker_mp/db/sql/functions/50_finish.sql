@@ -1,28 +1,33 @@
 -- Finishes a batch of claimed steps in one transaction, and continues their tasks.
 --
 -- Arrays and the elements of the JSON arrays are parallel, one place a result. p_states is
--- complete, waiting_for_retry (due in p_delays seconds) or error; p_payloads holds the result of a
--- complete step and the error of any other; p_crashed, whether the attempt took its worker down.
--- Each is guarded by event and state.
+-- complete, waiting_for_retry (due in p_delays seconds), error, or in_progress for a step that goes on
+-- from a checkpoint; p_payloads holds the result of a complete step, that checkpoint, and the error of
+-- any other; p_crashed, whether the attempt took its worker down. Each is guarded by event and state.
+-- p_growing: tasks of templates in which steps come to be at run time; p_growths: tasker.grow_tasks.
+-- p_durable: domain events, as {event, queue, message}, for the results that are accepted.
 --
 -- Returns only what the caller must act on, by `kind`:
 --   step   a child that became ready, claimed for p_owner (at most p_capacity), hydrated
 --   stale  an event that was not accepted: finished before, or given to someone else
+--   early  an event whose growth must be computed anew, for what `context` says (standing_of)
 --   task   a task that ended, with its state
 -- Children past p_capacity go to their queue. p_released: claims of which nothing is held any more.
 --
--- Lock order: the batch's own steps (no one else touches a step in progress but by hand, in number
--- order), then children by (task_uuid, step_no), then tasks by task_uuid; numbers are topological,
--- so a child never comes before its parent. Plans: see tasker.claim_steps.
+-- Lock order: the tasks that may grow, by task_uuid, and with them what becomes of all their steps;
+-- then the batch's own steps (no one else touches a step in progress but by hand, in number order),
+-- then children by (task_uuid, step_no), then the other tasks by task_uuid. A child that is waited for
+-- is never a step of a batch. Plans: see tasker.claim_steps.
 create function tasker.finish_steps(
     p_owner uuid, p_tasks uuid[], p_nos integer[], p_events uuid[], p_states tasker.step_state[],
     p_payloads json, p_metadata json, p_delays double precision[], p_crashed boolean[],
     p_capacity integer,
-    p_released bigint[])
+    p_released bigint[], p_growing uuid[] default null, p_growths json default null,
+    p_durable json default null)
 returns table (
     kind text, task_uuid uuid, step_no integer, event_id uuid, template_id integer, name text,
     attempt integer, crashes integer, claim_id bigint, correlation_id uuid, context json,
-    dependencies json, traceparent text)
+    dependencies json, traceparent text, extra json)
 language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
@@ -35,9 +40,28 @@ declare
     v_sinks      uuid[];      -- tasks of complete steps without children, one place a step
     v_kid_tasks  uuid[];      -- children of complete steps, one place an edge
     v_kids       integer[];
+    v_early      uuid[];      -- not accepted yet: what they make must be computed anew
+    v_halted     uuid[];      -- tasks of failed batches that end the others, one place a failure
+    v_halted_nos integer[];
+    v_direct     uuid[];      -- steps that the caller goes on with, one place a step
+    v_direct_nos integer[];
+    v_kept       uuid[];      -- accepted, with a checkpoint to go on from
     v_ready      record;
     v_claim      bigint;
 begin
+    if p_growing is not null then
+        perform from tasker.tasks t where t.task_uuid = any (p_growing)
+            order by t.task_uuid for no key update;
+        if p_growths is not null then
+            v_early := tasker.grow_tasks(p_growths);
+        end if;
+    end if;
+    if 'in_progress' = any (p_states) then
+        select y.kept, y.direct_tasks, y.direct_nos into v_kept, v_direct, v_direct_nos
+        from tasker.keep_checkpoints(
+            p_tasks, p_nos, p_events, p_states, p_payloads, p_owner, p_capacity, v_now) y;
+    end if;
+
     -- 1. The results, guarded.
     with done as (
         update tasker.steps s
@@ -55,17 +79,30 @@ begin
         where s.task_uuid = i.task_uuid and s.step_no = i.step_no
           and s.event_id = i.event_id and s.state = 'in_progress'
           and i.step_no between 1 and 1048575
-        returning s.task_uuid, s.event_id, s.state, s.children)
+          and i.state <> 'in_progress' and (v_early is null or i.event_id <> all (v_early))
+        returning s.task_uuid, s.step_no, s.event_id, s.state, s.children, s.inputs,
+                  s.state = 'complete'
+                      or s.inputs is not null and tasker.lets_through(s.state, s.inputs) as passed)
     select array_agg(d.event_id),
            array_agg(d.task_uuid) filter (where d.state = 'error'),
            array_agg(d.event_id) filter (where d.state = 'waiting_for_retry'),
-           array_agg(d.task_uuid) filter (where d.state = 'complete' and d.children = '{}'),
+           array_agg(d.task_uuid) filter (where d.passed and d.children = '{}'),
            array_agg(distinct d.task_uuid) filter (where d.state <> 'waiting_for_retry'),
-           (select array_agg(e.task_uuid) from done e, unnest(e.children)
-            where e.state = 'complete'),
-           (select array_agg(k) from done e, unnest(e.children) k where e.state = 'complete')
-    into v_events, v_failed, v_retried, v_sinks, v_quiet, v_kid_tasks, v_kids
+           (select array_agg(e.task_uuid) from done e, unnest(e.children) where e.passed),
+           (select array_agg(k) from done e, unnest(e.children) k where e.passed),
+           array_agg(d.task_uuid) filter (where d.state = 'error' and d.inputs is not null
+               and tasker.failure_strategy(d.inputs) = 'fail_fast'),
+           array_agg(d.step_no) filter (where d.state = 'error' and d.inputs is not null
+               and tasker.failure_strategy(d.inputs) = 'fail_fast')
+    into v_events, v_failed, v_retried, v_sinks, v_quiet, v_kid_tasks, v_kids,
+         v_halted, v_halted_nos
     from done d;
+    if v_halted is not null then
+        perform tasker.halt_batches(v_halted, v_halted_nos, v_now);
+    end if;
+    if p_durable is not null then
+        perform tasker.send_events(p_durable, v_events);
+    end if;
 
     if v_retried is not null then
         perform tasker.record_attempts(
@@ -75,15 +112,10 @@ begin
     -- 2. The children: counted down, and those with nothing left to wait for made ready.
     if v_kids is not null then
         select * into v_ready from tasker.unlock_children(
-            v_kid_tasks, v_kids, p_owner, p_capacity, v_now);
-        if v_ready.direct_tasks is not null then
-            insert into tasker.claims (owner, task_uuids, step_nos)
-            values (p_owner, v_ready.direct_tasks, v_ready.direct_nos)
-            returning claim_id into v_claim;
-            return query
-                select 'step', h.* from tasker.hydrate(
-                    v_ready.direct_tasks, v_ready.direct_nos, v_claim) h;
-        end if;
+            v_kid_tasks, v_kids, p_owner,
+            greatest(p_capacity - coalesce(cardinality(v_direct), 0), 0), v_now);
+        v_direct := v_direct || v_ready.direct_tasks;
+        v_direct_nos := v_direct_nos || v_ready.direct_nos;
         -- A task with a child made ready goes on, but what it finished must be counted even so.
         select array_agg(q) into v_quiet from (
             (select unnest(v_quiet) q
@@ -93,11 +125,17 @@ begin
             union select unnest(v_failed)) quiet;
     end if;
 
+    if v_direct is not null then
+        insert into tasker.claims (owner, task_uuids, step_nos)
+        values (p_owner, v_direct, v_direct_nos) returning claim_id into v_claim;
+        return query select 'step', h.* from tasker.hydrate(v_direct, v_direct_nos, v_claim) h;
+    end if;
+
     -- 3. The tasks that may have ended: all sinks complete, or nothing left that can move.
     if v_quiet is not null then
         return query select 'task', e.task_uuid, null::integer, null::uuid, null::integer,
                             e.state::text, null::integer, null::integer, null::bigint, null::uuid,
-                            null::json, null::json, null::text
+                            null::json, null::json, null::text, null::json
                      from tasker.settle_tasks(v_quiet, v_sinks, v_failed, v_now) e;
     end if;
 
@@ -105,11 +143,15 @@ begin
         delete from tasker.claims c where c.claim_id = any (p_released);
     end if;
     if cardinality(p_events) > coalesce(cardinality(v_events), 0) then
-        return query select 'stale', null::uuid, null::integer, e.event_id, null::integer,
+        return query select case when e.event_id = any (v_early) then 'early' else 'stale' end,
+                            null::uuid, null::integer, e.event_id, null::integer,
                             null::text, null::integer, null::integer, null::bigint, null::uuid,
-                            null::json, null::json, null::text
-                     from unnest(p_events) e(event_id)
-                     where e.event_id <> all (coalesce(v_events, '{}'));
+                            case when e.event_id = any (v_early)
+                                 then tasker.standing_of(e.task_uuid) end,
+                            null::json, null::text, null::json
+                     from unnest(p_events, p_tasks) e(event_id, task_uuid)
+                     where e.event_id <> all (coalesce(v_events, '{}'))
+                       and e.event_id <> all (coalesce(v_kept, '{}'));
     end if;
 end $$;
 

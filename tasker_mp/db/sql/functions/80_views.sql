@@ -44,6 +44,6 @@ create view tasker.step_readiness as
     select c.task_uuid, c.step_no, c.name, c.state, c.waiting_on,
            (select count(*)::integer from tasker.steps p
             where p.task_uuid = c.task_uuid and c.step_no = any (p.children)
-              and p.state not in ('complete', 'resolved_manually')) as open_parents
+              and not tasker.lets_through(p.state, p.inputs)) as open_parents
     from tasker.steps c
     where c.state not in ('complete', 'cancelled', 'resolved_manually');

@@ -154,6 +154,37 @@ begin
     where t.task_uuid = p_task and t.waited;
 end $$;
 
+-- Whether a failure was passed over (continue_on_failure), and what it let through has begun.
+create function tasker.passed_over(p_step tasker.steps) returns boolean
+language sql stable as $$
+    select p_step.state = 'error' and tasker.lets_through(p_step.state, p_step.inputs)
+       and (p_step.children = '{}' or exists (
+            select from tasker.steps c
+            where c.task_uuid = p_step.task_uuid and c.step_no = any (p_step.children)
+              and c.state <> 'pending'))
+$$;
+
+-- Has the children of failures that were passed over wait for them again.
+create function tasker.wait_again(p_task uuid, p_nos integer[]) returns void
+language sql as $$
+    update tasker.steps c set waiting_on = c.waiting_on + w.count
+    from (select k as step_no, count(*)::integer as count
+          from tasker.steps s, unnest(s.children) k
+          where s.task_uuid = p_task and s.step_no = any (p_nos) and s.state = 'error'
+            and tasker.lets_through(s.state, s.inputs)
+          group by 1) w
+    where c.task_uuid = p_task and c.step_no = w.step_no
+$$;
+
+-- Whether the end of a step decides which others come to be.
+create function tasker.decides(p_step tasker.steps) returns boolean
+language sql stable as $$
+    select exists (
+        select from tasker.templates w, json_array_elements(w.definition -> 'steps') d
+        where w.template_id = p_step.template_id and d.value ->> 'name' = p_step.name
+          and d.value ->> 'type' in ('decision', 'batchable'))
+$$;
+
 -- Enqueues failed steps with their attempts counted anew, and waiting ones as if they were due.
 -- p_no null: all of the task's, at least one.
 create function tasker.retry_steps(p_task uuid, p_no integer, p_actor text, p_reason text)
@@ -170,10 +201,14 @@ begin
     select array_agg(s.step_no order by s.step_no), count(*) filter (where s.state = 'error')
     into v_nos, v_failed from tasker.steps s
     where s.task_uuid = p_task and s.state in ('error', 'waiting_for_retry')
-      and (p_no is null or s.step_no = p_no);
+      and (p_no is null or s.step_no = p_no) and not tasker.passed_over(s);
     if p_no is not null then
         v_step := tasker.lock_step(p_task, p_no);
-        if v_nos is null then
+        if tasker.passed_over(v_step) then
+            raise exception 'step "%" of task % was passed over (continue_on_failure): what waited for it has begun',
+                v_step.name, p_task
+                using errcode = 'TK003', detail = concat_ws(' ', 'step', v_step.state, 'enqueued');
+        elsif v_nos is null then
             raise exception 'step "%" of task % is %: only a failed or waiting step can be retried',
                 v_step.name, p_task, v_step.state
                 using errcode = 'TK003', detail = concat_ws(' ', 'step', v_step.state, 'enqueued');
@@ -189,6 +224,7 @@ begin
     perform tasker.record_failure(p_task);
     return query select * from tasker.record_task_repair(
         p_task, v_old::text, 'in_progress', p_actor, p_reason);
+    perform tasker.wait_again(p_task, v_nos);
     update tasker.steps s
     set state = 'enqueued', enqueued_at = v_now, due_at = null, finished_at = null,
         attempts = case when s.state = 'error' then 0 else s.attempts end,
@@ -203,7 +239,8 @@ begin
 end $$;
 
 -- Resolves a step: its children go on as after a complete one, with p_result (or null: none) as
--- its result. The task completes where that was its last sink.
+-- its result. The task completes where that was its last sink. Of a deciding step no steps come to be,
+-- so that it cannot be given a result.
 create function tasker.resolve_step(
     p_task uuid, p_no integer, p_result json, p_actor text, p_reason text)
 returns setof tasker.repaired
@@ -220,6 +257,16 @@ begin
         'step', format('step "%s" of task %s', v_step.name, p_task),
         v_step.state::text, 'resolved_manually');
     perform tasker.check_alive(v_step, 'resolved_manually');
+    if tasker.passed_over(v_step) then
+        raise exception 'step "%" of task % was passed over (continue_on_failure): what waited for it has begun',
+            v_step.name, p_task
+            using errcode = 'TK003', detail = concat_ws(' ', 'step', v_step.state, 'resolved_manually');
+    elsif p_result is not null and tasker.decides(v_step) then
+        raise exception 'step "%" of task % decides which steps come to be, which no result given by hand does: retry it, or resolve it for none',
+            v_step.name, p_task
+            using errcode = 'TK003', detail = concat_ws(' ', 'step', v_step.state, 'resolved_manually');
+    end if;
+    perform tasker.wait_again(p_task, array[p_no]);
 
     return query select * from tasker.record_repair(
         p_task, array[p_no], 'resolved_manually', v_now, p_actor, p_reason);

@@ -1,0 +1,1 @@
+"""What a system costs that has nothing to do."""

@@ -1,0 +1,1 @@
+"""Where the time of one task alone goes, and what the machine takes for it at least."""

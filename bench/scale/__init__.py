@@ -1,0 +1,1 @@
+"""What more workers are worth, and what the machine leaves them."""

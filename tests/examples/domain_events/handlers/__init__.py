@@ -1,0 +1,1 @@
+"""Payments, and who is told of them."""
