@@ -23,6 +23,7 @@ def run_check(**environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not HAS_SPIN, reason="spin or gcc is not installed: apt-get install spin gcc")
 def test_the_model_holds_and_every_broken_variant_is_refuted() -> None:
     done = run_check()

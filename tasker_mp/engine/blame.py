@@ -22,17 +22,16 @@ def find_blame(sent: Sequence[Entry], page: WorkerPage, executed: Entry | None) 
     the supervisor killed the worker, where that is what it died of.
 
     Where the page calls a step finished and no good result of it came, the worker was broken by
-    then, and the first such step is to blame: sent elsewhere uncharged, it would break one worker
-    after the other. A step that was killed for its deadline is to blame for nothing if it ended in
+    then: by that step, or by any later one that has written over results which nobody had read yet.
+    A step that was killed for its deadline is to blame for nothing if it ended in
     time after all, and nobody else is. A crash is the doing of the code that the worker was in:
     the plain step, or the coroutine whose turn it was; or of a thread, if any ran.
 
     Steps that had ended, but whose results were not published yet, did not bring it down.
     """
     joined = page.joined()
-    lost = next((e for e in sent if e.number <= page.finished and e.number not in joined), None)
-    if lost is not None:
-        return Blame(lost)
+    if any(e.number <= page.finished and e.number not in joined for e in sent):
+        return _one_of([entry for entry in sent if entry.number <= page.started])
     plain = page.started if page.started != page.finished else 0
     if executed is not None:
         at_it = executed in sent and (executed.number == plain or executed.number in joined)
@@ -42,5 +41,8 @@ def find_blame(sent: Sequence[Entry], page: WorkerPage, executed: Entry | None) 
     threads = {number for number, event in joined.items() if event.kind == "thread"}
     # By number, not by identity: of an event that has ended its background tasks may hold the loop.
     numbers = {inside, *threads} if any(e.number == inside for e in sent) else set(joined)
-    suspects = [entry for entry in sent if entry.number in numbers]
+    return _one_of([entry for entry in sent if entry.number in numbers])
+
+
+def _one_of(suspects: list[Entry]) -> Blame:
     return Blame(suspects[0]) if len(suspects) == 1 else Blame(None, suspects)

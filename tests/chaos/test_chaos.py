@@ -19,7 +19,7 @@ _FAULTS = {
 
 @pytest.mark.timeout(300)
 def test_nothing_is_lost_doubled_or_charged_wrongly_under_a_hundred_kills() -> None:
-    # On a busy machine everything may be starting for as long as a short run takes.
+    # On a busy machine all that is killed may still be starting for as long as a short run takes.
     assert any(_faults_hit_work(seconds) for seconds in (10, 30, 60))
 
 

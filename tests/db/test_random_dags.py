@@ -48,7 +48,7 @@ chances = st.builds(
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(graph=graphs(), chances=chances, seed=st.integers(0, 2**32))
 def test_counters_follow_the_edges_and_every_step_runs_once(

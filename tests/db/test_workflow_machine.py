@@ -31,7 +31,7 @@ from .workflow_world import WorkflowWorld
 
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "0"))
 SETTINGS = settings(
-    max_examples=EXAMPLES or 30,
+    max_examples=EXAMPLES or 15,
     stateful_step_count=80 if EXAMPLES else 40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

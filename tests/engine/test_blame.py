@@ -103,13 +103,14 @@ def test_where_that_one_ended_in_time_nobody_is_charged(page: WorkerPage) -> Non
     assert find_blame(rest, page, first) == (None, ())
 
 
-def test_a_result_that_was_published_and_never_came_is_to_blame(page: WorkerPage) -> None:
+def test_a_result_that_never_came_is_laid_to_all_that_had_started_by_then(page: WorkerPage) -> None:
     sent = _sent(3)
     for number in (1, 2, 3):
         _start(page, number)
     page.leave(1)
     page.hold(3, 7)
-    assert find_blame(sent, page, None).charged is sent[1]
+    assert find_blame(sent, page, None) == (None, sent)
+    assert find_blame(sent[1:2], page, None).charged is sent[1]
 
 
 def test_between_start_and_table_it_is_the_plain_one_that_runs(page: WorkerPage) -> None:

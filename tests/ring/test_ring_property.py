@@ -71,7 +71,7 @@ class RingAgainstDeque(RuleBasedStateMachine):
 
 
 RingAgainstDeque.TestCase.settings = settings(
-    max_examples=200,
+    max_examples=100,
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
