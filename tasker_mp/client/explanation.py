@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from tasker_mp.identity import step_uuid
-from tasker_mp.states import SATISFYING_STEP_STATES, StepState
+from tasker_mp.states import StepState
 from tasker_mp.template.model import Template, from_json
 
 
@@ -72,6 +72,8 @@ class _Surroundings(Struct):
     states: list[str]
     anybody_alive: bool
     lease: float
+    parents: dict[int, list["_Row"]]
+    blocked: dict[int, list[str]]
 
 
 class _Row(Struct):
@@ -93,6 +95,7 @@ class _Row(Struct):
     actor: str | None
     why: str | None
     template_step: str
+    lets_through: bool
 
 
 def explanation(
@@ -101,8 +104,18 @@ def explanation(
     """From the rows of `explain_task.sql` and `explain_steps.sql`; `lease` in seconds."""
     namespace, queue, definition, served_by, states, anybody_alive = task_row
     template = from_json(definition)
-    around = _Surroundings(namespace, queue, template, served_by, states, anybody_alive, lease)
     rows = {row[0]: _Row(row[0], row[1], StepState(row[2]), *row[3:]) for row in step_rows}
+    around = _Surroundings(
+        namespace,
+        queue,
+        template,
+        served_by,
+        states,
+        anybody_alive,
+        lease,
+        _open_parents(rows),
+        _blocked_by(rows),
+    )
     return TaskExplanation(
         uuid=task,
         namespace=namespace,
@@ -113,7 +126,7 @@ def explanation(
                 uuid=step_uuid(task, row.step_no),
                 step=row.name,
                 state=row.state,
-                **_why(row, rows, around),
+                **_why(row, around),
             )
             for row in rows.values()
             if row.state != StepState.COMPLETE
@@ -121,10 +134,10 @@ def explanation(
     )
 
 
-def _why(row: _Row, rows: dict[int, _Row], around: _Surroundings) -> dict[str, Any]:
+def _why(row: _Row, around: _Surroundings) -> dict[str, Any]:
     match row.state:
         case StepState.PENDING:
-            return _pending(row, rows)
+            return _pending(row, around)
         case StepState.ENQUEUED:
             return _enqueued(around)
         case StepState.IN_PROGRESS:
@@ -139,20 +152,45 @@ def _why(row: _Row, rows: dict[int, _Row], around: _Surroundings) -> dict[str, A
             return {"reason": Reason.ENDED_BY_HAND, "message": message}
 
 
-def _pending(row: _Row, rows: dict[int, _Row]) -> dict[str, Any]:
-    parents = {
-        parent.name: parent.state
-        for parent in rows.values()
-        if row.step_no in parent.children and parent.state not in SATISFYING_STEP_STATES
-    }
-    dead = (StepState.ERROR, StepState.CANCELLED)
-    failed = [rows[no].name for no in row.ancestors if no in rows and rows[no].state in dead]
+def _pending(row: _Row, around: _Surroundings) -> dict[str, Any]:
+    parents = {parent.name: parent.state for parent in around.parents.get(row.step_no, ())}
+    failed = around.blocked.get(row.step_no, [])
     waits = "waits for " + ", ".join(f"{name} ({state})" for name, state in parents.items())
     found = {"reason": Reason.WAITING_FOR_PARENTS, "message": waits, "waits_for": parents}
     if failed:
         blocked = f"blocked behind {', '.join(failed)}, which failed; it {waits}"
         found |= {"reason": Reason.BLOCKED_BY_FAILURE, "message": blocked, "blocked_by": failed}
     return found
+
+
+_DEAD = (StepState.ERROR, StepState.CANCELLED)
+
+
+def _open_parents(rows: dict[int, _Row]) -> dict[int, list[_Row]]:
+    """By step number: what each step waits for."""
+    parents: dict[int, list[_Row]] = {}
+    for row in rows.values():
+        if not row.lets_through:
+            for child in row.children:
+                parents.setdefault(child, []).append(row)
+    return parents
+
+
+def _blocked_by(rows: dict[int, _Row]) -> dict[int, list[str]]:
+    """By step number: the failed steps before it, however far, without those before a step that was
+    resolved since."""
+    blocked: dict[int, list[str]] = {}
+    for dead in (row for row in rows.values() if row.state in _DEAD and not row.lets_through):
+        seen: set[int] = set()
+        looked = [dead]
+        while looked:
+            for number in looked.pop().children:
+                child = rows.get(number)
+                if child is not None and number not in seen and not child.lets_through:
+                    seen.add(number)
+                    looked.append(child)
+                    blocked.setdefault(number, []).append(dead.name)
+    return blocked
 
 
 def _enqueued(around: _Surroundings) -> dict[str, Any]:

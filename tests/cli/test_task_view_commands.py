@@ -22,16 +22,16 @@ SIX = ("--context", '{"even_number": 6}')
 SEVEN = ("--context", '{"even_number": 7}')
 
 
-def test_tasks_are_filtered_by_everything_one_knows_of_them(served: Project) -> None:
-    assert served.dsn is not None
+def test_tasks_are_filtered_by_everything_one_knows_of_them(called: Project) -> None:
+    assert called.dsn is not None
     case, hour = UUID(int=77), timedelta(hours=1)
 
     def one(namespace: str, name: str, **details: Any) -> Submission:
         context = {"even_number": 6}
         return Submission(namespace=namespace, name=name, context=context, **details)
 
-    linear = served.run("submit", LINEAR, *SIX).succeeded().out.strip()  # registers the templates
-    with Client(served.dsn) as client:
+    linear = called.run("submit", LINEAR, *SIX).succeeded().out.strip()  # registers the templates
+    with Client(called.dsn) as client:
         diamond = ("diamond_workflow", "diamond_pattern")
         many = [one(*diamond, tags=["red", "blue"]), one(*diamond, correlation_id=case)]
         blue, in_case = map(str, client.submit_many(many))
@@ -50,20 +50,20 @@ def test_tasks_are_filtered_by_everything_one_knows_of_them(served: Project) -> 
         assert len(found(since=datetime.now(UTC) - hour)) == 3
         assert found(until=datetime.now(UTC) - hour) == []
     choice = ("--tag", "blue", "--template", "/".join(diamond), "--since", "1h", "--until", "0s")
-    document = served.run("task", "list", *choice, "--json").succeeded().document
+    document = called.run("task", "list", *choice, "--json").succeeded().document
     assert [task["uuid"] for task in document["tasks"]] == [blue]
     assert document["counts"] == {"pending": 1}
-    people = served.run("task", "list", "--tag", "blue", "--state", "error").succeeded()
+    people = called.run("task", "list", "--tag", "blue", "--state", "error").succeeded()
     assert "1 pending; shown: 0" in people.err
     assert "newest" not in people.err
-    served.run("task", "list", "--since", "yesterday").failed(2, "'yesterday'", "7d")
-    served.run("task", "list", "--stale", "--tag", "x").failed(2, "--tag", "--stale")
+    called.run("task", "list", "--since", "yesterday").failed(2, "'yesterday'", "7d")
+    called.run("task", "list", "--stale", "--tag", "x").failed(2, "--tag", "--stale")
 
 
-def test_only_so_many_tasks_are_looked_through(served: Project) -> None:
-    assert served.dsn is not None
-    served.run("submit", LINEAR, *SIX, "--count", "5").succeeded()
-    with Client(served.dsn) as client:
+def test_only_so_many_tasks_are_looked_through(called: Project) -> None:
+    assert called.dsn is not None
+    called.run("submit", LINEAR, *SIX, "--count", "5").succeeded()
+    with Client(called.dsn) as client:
         where = TaskFilter(state="pending")
         assert len(client.list_tasks(where=where, scan=3)) == 3
         counts = client.summarize_tasks(where, 3)
@@ -71,48 +71,48 @@ def test_only_so_many_tasks_are_looked_through(served: Project) -> None:
         assert client.summarize_tasks(where, 6).all
 
 
-def test_a_task_is_drawn_with_its_failure(served: Project) -> None:
-    with served.supervisor():
-        done = served.run("submit", LINEAR, *SEVEN, "--wait", "--json")
+def test_a_task_is_drawn_with_its_failure(called: Project) -> None:
+    with called.supervisor():
+        done = called.run("submit", LINEAR, *SEVEN, "--wait", "--json")
         assert done.code == 1
         uuid = done.document["uuid"]
-    shown = served.run("task", "show", uuid).succeeded().out
+    shown = called.run("task", "show", uuid).succeeded().out
     assert "│ linear_step_2 │" in shown
     [line] = [line for line in shown.splitlines() if "│" in line and "error · " in line]
     assert "ms" in line
     assert "even_number" in shown
 
 
-def test_a_task_is_followed_without_a_terminal_to_its_end(served: Project) -> None:
-    with served.supervisor():
-        good = served.run("submit", LINEAR, *SIX).succeeded().out.strip()
-        followed = served.run("task", "show", good, "--watch").succeeded()
-        bad = served.run("submit", LINEAR, *SEVEN).succeeded().out.strip()
-        failure = served.run("task", "show", bad, "--watch")
+def test_a_task_is_followed_without_a_terminal_to_its_end(called: Project) -> None:
+    with called.supervisor():
+        good = called.run("submit", LINEAR, *SIX).succeeded().out.strip()
+        followed = called.run("task", "show", good, "--watch").succeeded()
+        bad = called.run("submit", LINEAR, *SEVEN).succeeded().out.strip()
+        failure = called.run("task", "show", bad, "--watch")
     told = followed.out.splitlines()
     assert sum("linear_step_4  complete" in line for line in told) == 1
     assert told[-1].endswith(f"task {good} complete")
     assert failure.code == 1
     assert f"task {bad} failed at linear_step_1" in failure.err
-    again = served.run("task", "show", good, "--watch", "--json").succeeded().document
+    again = called.run("task", "show", good, "--watch", "--json").succeeded().document
     assert again["state"] == "complete"
 
 
 @pytest.mark.skipif(not hasattr(pty, "fork"), reason="needs a terminal")
-def test_a_task_is_followed_on_a_terminal_and_the_cursor_comes_back(served: Project) -> None:
-    uuid = served.run("submit", LINEAR, *SIX).succeeded().out.strip()
+def test_a_task_is_followed_on_a_terminal_and_the_cursor_comes_back(called: Project) -> None:
+    uuid = called.run("submit", LINEAR, *SIX).succeeded().out.strip()
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "tasker_mp", "task", "show", uuid, "--watch"],
-        cwd=served.root,
-        env=served.environment(TERM="xterm-256color", COLUMNS="100", LINES="40"),
+        cwd=called.root,
+        env=called.environment(TERM="xterm-256color", COLUMNS="100", LINES="40"),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
     )
     os.close(theirs)
     screen = _read_until(ours, "linear_step_4", b"")
-    with served.supervisor():
+    with called.supervisor():
         screen = _read_until(ours, "4 of 4 steps over", screen)
         assert process.wait(60) == 0
     screen = _read_until(ours, None, screen)
@@ -136,9 +136,9 @@ def _read_until(terminal: int, text: str | None, screen: bytes) -> bytes:
     return screen
 
 
-def test_the_level_of_the_log_is_set_while_it_runs(served: Project) -> None:
-    served.run("log-level", "debug").failed(3, "tasker-mp start")
-    with served.supervisor():
-        done = served.run("log-level", "error", "--json").succeeded()
+def test_the_level_of_the_log_is_set_while_it_runs(called: Project) -> None:
+    called.run("log-level", "debug").failed(3, "tasker-mp start")
+    with called.supervisor():
+        done = called.run("log-level", "error", "--json").succeeded()
         assert done.document["ok"] is True
-    served.run("log-level", "loud").failed(2, "loud", "debug")
+    called.run("log-level", "loud").failed(2, "loud", "debug")

@@ -72,6 +72,7 @@ GUARDS = [
         "and",
         a_result_comes_after_its_step_was_given_to_another,
         id="event-id fence",
+        marks=pytest.mark.long,
     ),
     pytest.param(
         "heartbeat",

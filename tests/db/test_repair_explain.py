@@ -224,3 +224,21 @@ async def test_both_clients_explain_alike(database: str) -> None:
         found = await reader.explain(task)
     with client(database) as other:
         assert other.explain(task) == found
+
+
+@asynchronous
+async def test_a_failure_before_a_step_that_was_resolved_blocks_nothing_behind_that(
+    database: str,
+) -> None:
+    shape = {"bad": (), "slow": (), "mended": ("bad",), "last": ("mended", "slow")}
+    [task] = submit(database, shape)
+    async with opened(database) as [store]:
+        await serve(store)
+        claimed = await claim_by_name(store)
+        await finish(store, failed(claimed["bad"]))
+        assert explained(database, task)["last"].blocked_by == ["bad"]
+        with client(database) as operator:
+            operator.resolve_step(step_uuid(task, 3), reason="done by phone")
+        last = explained(database, task)["last"]
+        assert (last.reason, last.blocked_by) == (Reason.WAITING_FOR_PARENTS, [])
+        assert list(last.waits_for) == ["slow"]

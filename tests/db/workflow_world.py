@@ -260,7 +260,9 @@ class WorkflowWorld:
 
     def explain(self, task: UUID) -> None:
         found = self._client.explain(task).steps
-        assert {step.step: step.reason.value for step in found} == self.model.why(task)
+        said = {step.step: step.reason.value for step in found}
+        expected = self.model.why(task)
+        assert said == expected, [(n, said.get(n), expected.get(n)) for n in said | expected]
 
     def _uuid(self, key: Key) -> UUID:
         return step_uuid(key[0], self.numbers[key[0]][key[1]])

@@ -58,6 +58,7 @@ def test_what_was_refused_is_asked_for_by_quarters_down_to_one() -> None:
 # -- a running supervisor -------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_many_contexts_of_a_megabyte_come_in_claims_of_64(folder: ProjectFolder) -> None:
     folder.template("echo")
     with psycopg.connect(folder.dsn, autocommit=True) as admin:

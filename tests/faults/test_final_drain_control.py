@@ -21,8 +21,8 @@ def test_without_the_final_drain_a_published_result_is_lost_and_its_step_runs_ag
     executions = project.executions()
     found = record(client, submitted)
     repeated = {step: found.cut_short[step] for step, count in executions.items() if count > 1}
-    # One was the victim's last and is charged; no record says why the one before it ran again.
-    assert sorted(repeated.values()) == [0, 1]
+    # Either may have broken the worker, so that none is charged; no record says why they ran again.
+    assert sorted(repeated.values()) == [0, 0]
     with pytest.raises(AssertionError, match="for no reason"):
         audit(project, client, submitted)
 

@@ -6,7 +6,7 @@ select s.step_no, s.name, s.state::text, s.attempts, s.children, s.ancestors, s.
        case when s.state = 'in_progress' then s.claimed_at end,
        v.worker_id, v.host,
        extract(epoch from clock_timestamp() - v.heartbeat_at)::double precision,
-       r.actor, r.reason, coalesce(s.template_step, s.name)
+       r.actor, r.reason, coalesce(s.template_step, s.name), tasker.lets_through(s.state, s.inputs)
 from tasker.steps s
 left join tasker.supervisors v on v.supervisor_uuid = s.owner and s.state = 'in_progress'
 left join lateral (
