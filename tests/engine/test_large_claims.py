@@ -1,6 +1,7 @@
 """Contexts of megabytes: no answer of the database is unbounded, none ends a supervisor."""
 
 import psycopg
+import pytest
 from engine_project import ProjectFolder, eventually, step
 
 from tasker_mp.control import Command, ask
