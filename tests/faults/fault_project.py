@@ -70,7 +70,8 @@ class FaultProject(ProjectFolder):
 
     def readiness(self) -> list[str]:
         """How a worker's results and death were found in one call, and what was called for it."""
-        return (self.root / LOG).read_text().splitlines()
+        log = self.root / LOG
+        return log.read_text().splitlines() if log.exists() else []
 
     def log(self) -> str:
         """What supervisors, zygotes and workers said."""
