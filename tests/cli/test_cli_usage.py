@@ -92,7 +92,7 @@ def test_a_database_that_does_not_answer_is_exit_3_in_time(project: Project) -> 
     done = project.run("task", "list", "--dsn", dsn)
     done.failed(3, "192.0.2.1")
     assert "geheim" not in done.err
-    assert time.monotonic() - started < 20, "it gives up after 3 s, on a busy machine too"
+    assert time.monotonic() - started < 20, "it gives up after 4 s"
 
 
 def test_a_traceback_only_with_debug(project: Project) -> None:
