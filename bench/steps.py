@@ -1,5 +1,6 @@
 """The steps that are measured: `project.py` copies this module into the project as a handler's."""
 
+import asyncio
 import time
 
 from tasker_mp import StepContext, StepHandler
@@ -26,6 +27,10 @@ class BenchSteps(StepHandler):
     def io(self, context: StepContext) -> None:
         """Wait the context's `seconds`, as for an answer."""
         time.sleep(context.get_input("seconds"))
+
+    async def async_io(self, context: StepContext) -> None:
+        """The same in a coroutine: others run in the worker meanwhile."""
+        await asyncio.sleep(context.get_input("seconds"))
 
     def stamp(self, context: StepContext) -> int:
         """When this was entered, in nanoseconds since the epoch; it takes `seconds`."""

@@ -14,6 +14,7 @@ _CALIBRATION_TURNS = 20_000
 _LEAST_STEPS = 40
 """Of a worker in a round: one more or less would be more than two percent of fewer."""
 _LOOKS_A_STEP = 4
+_ASYNC_SECONDS = 0.1
 
 
 class Kind(NamedTuple):
@@ -47,13 +48,24 @@ def kinds(step_ms: float, short_ms: float) -> dict[str, Kind]:
         CPU: Kind(_pattern("cpu", cpu), f"computes for {step_ms:g} ms", long, 4),
         "short cpu": Kind(_pattern("cpu", short_cpu), f"computes for {short_ms:g} ms", short, 8),
         "io": Kind(_pattern("io", {"seconds": short}), f"waits {short_ms:g} ms", short, 8),
+        "async io": Kind(
+            _pattern("async_io", {"seconds": _ASYNC_SECONDS}),
+            f"waits {_ASYNC_SECONDS * 1000:g} ms in a coroutine",
+            _ASYNC_SECONDS,
+            100,
+        ),
         "noop": Kind(_pattern("noop", {}, _CHAIN), "does nothing"),
     }
 
 
 def templates() -> list[dict[str, object]]:
     """What the kinds are templates of."""
-    return [_noops(), one_step(NAMESPACE, "cpu"), one_step(NAMESPACE, "io")]
+    return [
+        _noops(),
+        one_step(NAMESPACE, "cpu"),
+        one_step(NAMESPACE, "io"),
+        one_step(NAMESPACE, "async_io"),
+    ]
 
 
 def _noops() -> dict[str, object]:

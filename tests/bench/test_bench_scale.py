@@ -8,7 +8,7 @@ from bench_cli import by_name, measure, refusal
 from bench.scale.bare import bare_rate
 from bench.scale.kinds import kinds, turns_of
 
-_KINDS = ("cpu", "short cpu", "io", "noop")
+_KINDS = ("cpu", "short cpu", "io", "async io", "noop")
 
 
 @pytest.mark.long

@@ -85,14 +85,14 @@ def test_an_error_is_a_document_with_json(project: Project) -> None:
     assert "'17'" in done.document["error"]
 
 
-def test_a_database_that_does_not_answer_is_exit_3_in_time(project: Project) -> None:
+def test_a_database_that_does_not_answer_is_exit_3_within_5_s(project: Project) -> None:
     started = time.monotonic()
     # An address that is reserved for documentation: packets to it get no answer.
     dsn = "postgresql://tasker:geheim@192.0.2.1/tasker"
     done = project.run("task", "list", "--dsn", dsn)
     done.failed(3, "192.0.2.1")
     assert "geheim" not in done.err
-    assert time.monotonic() - started < 20, "it gives up after 4 s"
+    assert time.monotonic() - started < 5
 
 
 def test_a_traceback_only_with_debug(project: Project) -> None:

@@ -6,8 +6,7 @@ from typing import Any
 
 from engine_project import ProjectFolder, step
 from points import CRASH, POINTS, Order, armed_with
-from readiness import LOG
-from strike import ARMED, REACHED
+from strike import ARMED, LOG, REACHED
 
 _HERE = Path(__file__).parent
 NAMESPACE = "faults"
@@ -70,8 +69,7 @@ class FaultProject(ProjectFolder):
 
     def readiness(self) -> list[str]:
         """How a worker's results and death were found in one call, and what was called for it."""
-        log = self.root / LOG
-        return log.read_text().splitlines() if log.exists() else []
+        return (self.root / LOG).read_text().splitlines()
 
     def log(self) -> str:
         """What supervisors, zygotes and workers said."""

@@ -40,6 +40,8 @@ class Point(NamedTuple):
     again: int = 0
     """Handlers that run a second time because of it."""
     scenario: Scenario = "plain"
+    noticed: bool = False
+    """Whether its calls count only once the death in `after` has been noticed."""
 
 
 def _supervisor(target: str, when: When, within: str = "", nth: int = 1) -> Point:
@@ -251,7 +253,8 @@ POINTS: dict[str, Point] = {
     "reap.charge.before": _reap(f"{_STORE}.finish_steps", "before"),
     "reap.charge.during": _reap(f"{_STORE}.finish_steps", "during"),
     "reap.charge.after": _reap(f"{_STORE}.finish_steps", "after"),
-    "reap.retry.after": _reap(f"{_STORE}.promote_due", "after"),
+    # Not the supervisor's very first look for retries, which may come as late as this.
+    "reap.retry.after": _reap(f"{_STORE}.promote_due", "after")._replace(noticed=True),
     # -- fork: a new incarnation, by the supervisor, the zygote, the parent between, the worker ----
     "fork.wanted": _fork("supervisor", f"{_NURSERY}:Nursery.fork", "before"),
     "fork.wiring.after": _fork("supervisor", f"{_NURSERY}:Wiring", "after"),

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from points import Order
-from strike import REACHED
+from strike import LOG, REACHED
 
-LOG = "readiness"
 _Ready = list[tuple[selectors.SelectorKey, int]]
 _Kind = Literal["results", "death", "other"]
 _WAIT = 0.0005

@@ -16,6 +16,7 @@ from points import POINTS, PUBLISHED, Point, Process
 
 ARMED = "armed.json"
 REACHED = "reached"
+LOG = "readiness"
 _ANSWER_SECONDS = 0.002
 _PROCESSES: list[Process] = ["zygote", "between", "worker"]
 
@@ -73,8 +74,12 @@ class _Trigger:
             case str(after) if after == PUBLISHED:
                 return _published
             case after:
-                self._open = self._open or Path(REACHED, after).exists()
+                self._open = self._open or (Path(REACHED, after).exists() and self._noticed())
                 return self._open
+
+    def _noticed(self) -> bool:
+        """As the order of readiness has it on record, where one is forced."""
+        return not self.point.noticed or not armed()["order"] or Path(LOG).exists()
 
     def check(self, when: str) -> None:
         if self.point.when == when and self.meets():
