@@ -2,15 +2,13 @@
 
 import math
 import time
-import traceback
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from tasker_mp.errors import TaskerError
+from tasker_mp.failure import failure_of, text_of
 from tasker_mp.messages import EMPTY_OBJECT, NULL, StepError, StepOutcome, encode_result
 from tasker_mp.result import ErrorType, StepHandlerResult
 
@@ -20,7 +18,6 @@ YIELD: Final = "checkpoint_yield"
 """The metadata of a result that is none yet: the step goes on from there."""
 
 _CHECKPOINTS_KEPT = 10
-_MAX_FRAMES = 8
 _MAX_WORD_CHARS = 255
 _LONGEST_DELAY = 1e9
 _OUTCOME_BYTES = 256
@@ -37,7 +34,7 @@ def of_value(
     except MemoryError as error:
         return of_exception(error)  # no fault of the value: there may be room for it next time
     except Exception as error:
-        return _refused(f"the result cannot be encoded as JSON: {_text_of(error)}")
+        return _refused(f"the result cannot be encoded as JSON: {text_of(error)}")
     size = _size(result) + _size(encoded_metadata)
     if size + _OUTCOME_BYTES > max_payload_bytes:
         return _refused(
@@ -68,14 +65,7 @@ def of_result(
         return _of_checkpoint(result, max_payload_bytes, previous)
     if result.is_success:
         return of_value(result.result, result.metadata, max_payload_bytes)
-    return _failure(
-        message=result.error_message or "the handler reported a failure without a message",
-        error_type=result.error_type or ErrorType.HANDLER_ERROR,
-        error_code=result.error_code,
-        retryable=result.retryable,
-        retry_after=result.retry_after,
-        metadata=result.metadata,
-    )
+    return _of_failure(result)
 
 
 def _of_checkpoint(
@@ -95,30 +85,17 @@ def _of_checkpoint(
 
 def of_exception(error: BaseException) -> StepOutcome:
     """The failure that `error` means; one that is no `TaskerError` is retryable."""
-    place = {"exception": _type_name(error), "traceback": _frames(error.__traceback__)}
-    if isinstance(error, TaskerError):
-        return _of_tasker_error(error, place)
-    text = _text_of(error)
-    name = type(error).__name__
-    return _failure(
-        message=f"{name}: {text}" if text else name,
-        error_type=ErrorType.HANDLER_ERROR,
-        retryable=True,
-        metadata=place,
-    )
+    return _of_failure(failure_of(error))
 
 
-def _of_tasker_error(error: TaskerError, place: dict[str, Any]) -> StepOutcome:
-    metadata = {**place, **(error.metadata if isinstance(error.metadata, Mapping) else {})}
-    if error.context:
-        metadata["context"] = error.context
+def _of_failure(result: StepHandlerResult) -> StepOutcome:
     return _failure(
-        message=_text_of(error) or type(error).__name__,
-        error_type=error.error_type,
-        error_code=error.error_code,
-        retryable=error.retryable,
-        retry_after=error.retry_after,
-        metadata=metadata,
+        message=result.error_message or "the handler reported a failure without a message",
+        error_type=result.error_type or ErrorType.HANDLER_ERROR,
+        error_code=result.error_code,
+        retryable=result.retryable,
+        retry_after=result.retry_after,
+        metadata=result.metadata,
     )
 
 
@@ -153,9 +130,9 @@ def _failure(
 ) -> StepOutcome:
     """The fields hold whatever an author put there; what comes of them always encodes."""
     error = StepError(
-        message=_bounded(_text_of(message), MAX_MESSAGE_CHARS),
-        error_type=_bounded(_text_of(error_type), _MAX_WORD_CHARS),
-        error_code=None if error_code is None else _bounded(_text_of(error_code), _MAX_WORD_CHARS),
+        message=_bounded(text_of(message), MAX_MESSAGE_CHARS),
+        error_type=_bounded(text_of(error_type), _MAX_WORD_CHARS),
+        error_code=None if error_code is None else _bounded(text_of(error_code), _MAX_WORD_CHARS),
         retryable=bool(retryable),
         retry_after=_seconds(retry_after),
         metadata=_encoded_metadata(metadata),
@@ -170,7 +147,7 @@ def _encoded_metadata(metadata: Mapping[str, Any]) -> Raw:
     try:
         encoded = encode_result(dict(metadata))
     except Exception as error:
-        reason = f"not JSON: {_bounded(_text_of(error), _MAX_WORD_CHARS)}"
+        reason = f"not JSON: {_bounded(text_of(error), _MAX_WORD_CHARS)}"
         return encode_result({"metadata_dropped": reason})
     if _size(encoded) > MAX_ERROR_METADATA_BYTES:
         reason = f"{_size(encoded)} bytes, above the limit of {MAX_ERROR_METADATA_BYTES}"
@@ -188,29 +165,9 @@ def _seconds(value: object) -> float | None:
     return float(min(value, _LONGEST_DELAY)) if 0 <= value < math.inf else None
 
 
-def _type_name(error: BaseException) -> str:
-    return f"{type(error).__module__}.{type(error).__qualname__}"
-
-
-def _text_of(value: object) -> str:
-    try:
-        return str(value)
-    except Exception:
-        return f"(a {type(value).__name__} whose text cannot be made)"
-
-
 def _bounded(text: str, limit: int) -> str:
     """At most `limit` characters, each of which UTF-8 and the database can hold."""
     if len(text) > limit:
         note = f"… ({len(text)} characters in all)"
         text = text[: limit - len(note)] + note
     return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
-
-
-def _frames(trace: TracebackType | None) -> list[str]:
-    """The innermost frames, outermost first; no source lines, which would be read from disk."""
-    own = trace.tb_next if trace else None  # the first is the engine's
-    frames = traceback.StackSummary.extract(
-        traceback.walk_tb(own), limit=-_MAX_FRAMES, lookup_lines=False
-    )
-    return [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]

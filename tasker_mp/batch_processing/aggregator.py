@@ -7,7 +7,7 @@ from tasker_mp.batch_processing.aggregation import (
     BatchAggregationScenario,
     aggregate_batch_results,
 )
-from tasker_mp.batch_processing.results import Results
+from tasker_mp.mixed_in import Results
 from tasker_mp.result import StepHandlerResult
 
 

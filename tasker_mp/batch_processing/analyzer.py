@@ -11,7 +11,7 @@ from tasker_mp.batch_processing.cursor import (
     ranges_by_workers,
 )
 from tasker_mp.batch_processing.outcome import BatchAnalyzerOutcome, create_batches, no_batches
-from tasker_mp.batch_processing.results import Results
+from tasker_mp.mixed_in import Results
 from tasker_mp.result import StepHandlerResult
 
 

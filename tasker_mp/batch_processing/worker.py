@@ -6,10 +6,10 @@ from uuid import uuid4
 
 from tasker_mp.batch_processing.cursor import CursorConfig
 from tasker_mp.batch_processing.outcome import BatchWorkerOutcome
-from tasker_mp.batch_processing.results import Results
 from tasker_mp.batch_processing.worker_inputs import BatchWorkerContext, RustBatchWorkerInputs
 from tasker_mp.context import StepContext
 from tasker_mp.errors import ValidationError
+from tasker_mp.mixed_in import Results
 from tasker_mp.result import StepHandlerResult
 
 

@@ -1,9 +1,9 @@
 """How a handler asks an HTTP service, and makes a result of the answer."""
 
-from collections.abc import Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from tasker_mp.mixed_in import Results
 from tasker_mp.result import ErrorType, StepHandlerResult
 from tasker_mp.step_handler.mixins.api_response import ApiResponse
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import httpx
 
 
-class APIMixin:
+class APIMixin(Results):
     """An HTTP client for `base_url`, kept for the life of the handler; times are in seconds.
 
     An answer of any status is an `ApiResponse`; no answer is an exception of httpx, which the
@@ -32,22 +32,6 @@ class APIMixin:
 
     _client: "httpx.Client | None" = None
     _client_lock = Lock()
-
-    # For the type checker alone: at run time these are the handler's, whichever base comes first.
-    if TYPE_CHECKING:
-
-        def success(
-            self, result: object = None, metadata: Mapping[str, Any] | None = None
-        ) -> StepHandlerResult: ...
-
-        def failure(
-            self,
-            message: str,
-            error_type: str = "handler_error",
-            retryable: bool = True,
-            metadata: Mapping[str, Any] | None = None,
-            error_code: str | None = None,
-        ) -> StepHandlerResult: ...
 
     @property
     def api_capabilities(self) -> list[str]:

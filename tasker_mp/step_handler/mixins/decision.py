@@ -1,13 +1,13 @@
 """How a decision step says which of its branches to create."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tasker_mp.decision_point import DecisionPointOutcome
+from tasker_mp.mixed_in import Results
 from tasker_mp.result import StepHandlerResult
 
 
-class DecisionMixin:
+class DecisionMixin(Results):
     """Names the steps to create, of those that the template has behind the decision.
 
     >>> from tasker_mp import StepHandler
@@ -27,19 +27,6 @@ class DecisionMixin:
 
         @property
         def version(self) -> str: ...
-
-        def success(
-            self, result: object = None, metadata: Mapping[str, Any] | None = None
-        ) -> StepHandlerResult: ...
-
-        def failure(
-            self,
-            message: str,
-            error_type: str = "handler_error",
-            retryable: bool = True,
-            metadata: Mapping[str, Any] | None = None,
-            error_code: str | None = None,
-        ) -> StepHandlerResult: ...
 
     @property
     def decision_capabilities(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the batch mixins call on the handler that they are mixed into."""
+"""What mixins call on the handler that they are mixed into."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
