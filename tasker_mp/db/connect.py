@@ -15,7 +15,7 @@ from tasker_mp.db.embedded import lease
 from tasker_mp.errors import ConfigError, UnreachableError
 
 EMBEDDED = "embedded"
-CONNECT_TIMEOUT = 3
+CONNECT_TIMEOUT = 4
 """Seconds; a command has said that a server does not answer within 5."""
 
 # A plan made anew at each call costs more than the call: measured 17,000 against 22,800 steps/s.
