@@ -104,11 +104,9 @@ class Pipeline:
         backlog = self._dispatcher.backlog
         return now - backlog[0].claimed_at if backlog else 0.0
 
-    def withdraw(self) -> list[tuple[bytes, int]]:
-        """Let go of what no worker has yet, for the caller to give back: (task, step number)."""
-        unsent = self._dispatcher.forget()
-        self.inflight.release(unsent)
-        return [(entry.task, entry.step_no) for entry in unsent]
+    def withdraw(self) -> list[Entry]:
+        """Take back what no worker has yet; it is held until the caller has given it back."""
+        return self._dispatcher.forget()
 
     # -- claim --------------------------------------------------------------------------------
 

@@ -291,7 +291,9 @@ class Supervisor:
         while self.pipeline.inflight.held:
             # Each time: what waited behind a slow step comes back from its worker only by and by.
             if unsent := self.pipeline.withdraw():
-                await self.housekeeping.run(lambda s: s.give_back(unsent, "its supervisor drained"))
+                steps = [(entry.task, entry.step_no) for entry in unsent]
+                await self.housekeeping.run(lambda s: s.give_back(steps, "its supervisor drained"))
+                self.pipeline.inflight.release(unsent)
             await asyncio.sleep(0.01)
 
     async def _shut_down(self) -> None:

@@ -113,7 +113,8 @@ class WorkerProcess:
         coroutines, and one that is under suspicion only by itself."""
         if entry.suspected >= SUSPICIONS:
             return not self._sent
-        return not (entry.pace.apart and (self._shared or self.page.joined()))
+        # What the page has beyond that is only about to leave, and nobody would say so once it has.
+        return not (entry.pace.apart and (self._shared or self.joined()))
 
     def send(self, entry: Entry) -> bool:
         """Stage an event; False where its ring has no room now, or it has enough to do."""

@@ -118,7 +118,7 @@ def test_a_child_that_a_handler_forgot_to_end_does_not_run_on_as_a_worker(
         assert {task.state for task in running.wait(uuids)} == {"complete"}
         assert set(folder.executions().values()) == {1}
         assert running.workers() == before
-        assert len([p for p in folder.processes() if is_alive(p.pid)]) == 4
+        eventually(lambda: len([p for p in folder.processes() if is_alive(p.pid)]) == 4)
 
 
 def test_what_the_handler_of_a_dead_worker_forked_dies_with_it(folder: ProjectFolder) -> None:

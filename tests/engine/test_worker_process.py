@@ -196,6 +196,10 @@ def test_a_plain_step_that_would_wait_is_not_sent_where_coroutines_run(pair: _Pa
     pair.page.join(0, Joined(1, "coroutine", 1))
     assert pair.worker.revoke() == [unknown]
     assert not pair.worker.takes(unknown), "it has waited, so it is plain"
+    assert pair.results.put(napper.event_id, b"{}")
+    pair.results.publish()
+    pair.worker.drain()
+    assert pair.worker.takes(unknown), "a result that is read comes before the page says so"
 
 
 def test_a_suspect_has_a_worker_to_itself(pair: _Pair) -> None:
