@@ -13,6 +13,7 @@ from tasker_mp.db.prune import FINISHED, Pruned, prune_parameters
 from tasker_mp.db.queries import query
 from tasker_mp.inflight import Settled
 from tasker_mp.publication import is_durable, message_of
+from tasker_mp.states import StepState
 
 _DUE_LIMIT = 1000
 _DEPTH_LIMIT = 1_000_000
@@ -86,8 +87,12 @@ def uuid_array(uuids: Iterable[bytes]) -> str:
 
 def json_array(items: Iterable[bytes]) -> str:
     """`psycopg.DataError`, as the database would say it, where an item is not UTF-8."""
+    return "[" + _text(b",".join(items)) + "]"
+
+
+def _text(encoded: bytes) -> str:
     try:
-        return "[" + b",".join(items).decode() + "]"
+        return encoded.decode()
     except UnicodeDecodeError as error:
         raise psycopg.DataError(f"not UTF-8: {error}") from error
 
@@ -131,6 +136,9 @@ class Store:
     async def finish_steps(
         self, batch: Sequence[Settled], capacity: int, released: Sequence[int]
     ) -> Finished:
+        """Commit these results; at most `capacity` of the steps that they unlock come back."""
+        if capacity and len(batch) == 1 and _is_plain(batch[0]):
+            return await self._finish_step(batch[0], capacity, released)
         rows = await self._rows(
             "finish_steps",
             owner=self.owner,
@@ -147,6 +155,23 @@ class Store:
             growing=_growing(batch),
             growths=_growths(batch),
             durable=_durable(batch),
+        )
+        return _finished(rows)
+
+    async def _finish_step(
+        self, settled: Settled, capacity: int, released: Sequence[int]
+    ) -> Finished:
+        entry, metadata = settled.entry, settled.metadata
+        rows = await self._rows(
+            "finish_step",
+            owner=self.owner,
+            task=entry.task.hex(),
+            no=entry.step_no,
+            event=entry.event_id.hex(),
+            payload=_text(settled.payload),
+            metadata=None if metadata == b"null" else _text(metadata),
+            capacity=capacity,
+            released=array_literal(released) if released else None,
         )
         return _finished(rows)
 
@@ -221,6 +246,15 @@ class Store:
     async def waiting_queues(self, lease: float) -> list[WaitingQueue]:
         """`lease` in seconds, as for `heartbeat`."""
         return [WaitingQueue(*row) for row in await self._rows("waiting_queues", lease=lease)]
+
+
+def _is_plain(settled: Settled) -> bool:
+    """Whether its commit is the step's completion and nothing else."""
+    return (
+        settled.state == StepState.COMPLETE
+        and settled.entry.growing is None
+        and not any(is_durable(published) for published in settled.events or ())
+    )
 
 
 def _growing(batch: Sequence[Settled]) -> str | None:

@@ -1,6 +1,7 @@
 """The supervisor's life: starts the fleet and the pipeline, keeps the lease, drains, leaves."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -124,6 +125,7 @@ class Supervisor:
         """Start, serve until asked to stop, drain, leave. Raises what made it fail."""
         try:
             await self._start()
+            gc.freeze()  # or a full collection goes through all imports: steps would wait 10 ms
             if on_ready is not None:
                 on_ready()
             self.announcer.start()

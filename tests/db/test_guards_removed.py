@@ -5,6 +5,7 @@ The guard is taken out of the function in a database of the test's own.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from dags import ONE, template
@@ -40,16 +41,18 @@ def without(database: str, function: str, guard: str, instead: str) -> None:
         connection.execute(definition.replace(guard, instead).encode())
 
 
-def a_result_comes_after_its_step_was_given_to_another(world: WorkflowWorld) -> None:
+def a_result_comes_after_its_step_was_given_to_another(
+    world: WorkflowWorld, capacity: int = 0
+) -> None:
     world.submit(template(ONE))
     slow, other = world.join(), world.join()
     world.claim(slow, 1)
     world.fall_silent(slow)
     world.heartbeat(other)
     world.claim(other, 1)
-    world.finish(slow)
+    world.finish(slow, capacity=capacity)
     world.check()
-    world.finish(other)
+    world.finish(other, capacity=capacity)
     world.check()
     world.drive_to_the_end()
 
@@ -72,6 +75,14 @@ GUARDS = [
         "and",
         a_result_comes_after_its_step_was_given_to_another,
         id="event-id fence",
+        marks=pytest.mark.long,
+    ),
+    pytest.param(
+        "finish_step",
+        "and s.event_id = p_event and",
+        "and",
+        partial(a_result_comes_after_its_step_was_given_to_another, capacity=1),
+        id="event-id fence of one",
         marks=pytest.mark.long,
     ),
     pytest.param(

@@ -148,6 +148,10 @@ class Calls:
             while finished.continued:
                 kids = [done(step) for step in finished.continued]
                 finished = await store.finish_steps(kids, _BATCH, [])
+        alone = await claim(store, 1)
+        while alone:  # one result at a time
+            finished = await store.finish_steps([done(alone.pop())], 10, [])
+            alone += finished.continued
         for queue in QUEUES:  # a claim that had far to look does so
             await store.connection.execute("select tasker.raise_floor(%s)", [f"q_{queue}"])
         await store.promote_due()
@@ -274,6 +278,8 @@ def test_every_statement_inside_the_functions_was_seen(plans: dict[str, list[Pla
         "update tasker.steps s set state = i.state",  # finish
         "update tasker.steps c set waiting_on",  # unlock
         "update tasker.tasks t set open_sinks",  # settle
+        "set state = 'complete', result = p_payload",  # finish of one
+        "update tasker.steps c set waiting_on = 0",  # unlock of one
         "insert into tasker.transitions",
         "delete from tasker.steps s where s.task_uuid = any (v_tasks)",  # prune
         "insert into tasker.idempotency_keys",

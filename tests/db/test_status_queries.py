@@ -70,8 +70,8 @@ async def test_health_of_the_tables(each_database: str) -> None:
 @asynchronous
 async def test_a_look_at_the_queues_does_not_walk_what_died_at_their_heads(database: str) -> None:
     async with opened(database) as [store]:
-        submit(database, ONE, 20)
-        assert len(await claim(store)) == 20
+        submit(database, ONE, 1010)
+        assert len(await claim(store, 1010)) == 1010
         submit(database, ONE, 2)
         for look in (
             "tasker.queue_depths(array['worker_dags_queue'], 10)",
@@ -79,4 +79,4 @@ async def test_a_look_at_the_queues_does_not_walk_what_died_at_their_heads(datab
         ):
             await _forget_floor(store)
             await store.connection.execute(f"select * from {look}")
-            assert await _floor(store) == 21
+            assert await _floor(store) == 1011

@@ -104,11 +104,12 @@ class WorkflowMachine(RuleBasedStateMachine):
         self.world.finish(self.holder(who), ends, capacity=capacity, lost=lost)
 
     @precondition(lambda self: self.world.handed)
-    @rule(who=some, which=some, ends=st.lists(mostly_complete, max_size=2))
-    def finish_late(self, who: int, which: int, ends: list[Fate]) -> None:
+    @rule(who=some, which=some, ends=st.lists(mostly_complete, max_size=2), capacity=capacities)
+    def finish_late(self, who: int, which: int, ends: list[Fate], capacity: int) -> None:
         """A result comes again, or once its step is somebody else's; others may come with it."""
         late = self.world.superseded() or self.world.handed
-        self.world.finish(self.one(who), ends, late=[late[which % len(late)]])
+        result = late[which % len(late)]
+        self.world.finish(self.one(who), ends, capacity=capacity, late=[result])
 
     @precondition(lambda self: self.world.handed)
     @rule(who=some, count=st.sampled_from([0, 1, 3, 100]))

@@ -216,10 +216,12 @@ returns table (task_uuid uuid, state tasker.task_state)
 language plpgsql as $$
 #variable_conflict use_column
 declare
-    v_stuck uuid[];
+    v_troubled boolean := p_failed is not null;
+    v_stuck    uuid[];
 begin
-    perform from tasker.tasks t where t.task_uuid = any (p_tasks)
-        order by t.task_uuid for no key update;
+    select v_troubled or bool_or(l.failed_steps > 0) into v_troubled
+    from (select t.failed_steps from tasker.tasks t where t.task_uuid = any (p_tasks)
+          order by t.task_uuid for no key update) l;
 
     return query
         with counts as (
@@ -242,6 +244,9 @@ begin
           and (not e.waited or tasker.announce_end(e.task_uuid));
 
     -- Rare: only tasks in which something failed, or whose other branches run on after that.
+    if not v_troubled then
+        return;
+    end if;
     with stuck as (
         update tasker.tasks t
         set state = 'error', completed_at = p_now
