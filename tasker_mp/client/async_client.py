@@ -14,7 +14,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from tasker_mp.client.catalog import CATALOG_SECONDS, Catalog, registration
-from tasker_mp.client.errors import AnswerLostError
+from tasker_mp.client.errors import AnswerLostError, of_task
 from tasker_mp.client.explanation import TaskExplanation, explanation
 from tasker_mp.client.link import AsyncLink, Rows
 from tasker_mp.client.repair import (
@@ -36,7 +36,7 @@ from tasker_mp.client.task_filter import TaskFilter
 from tasker_mp.config import Config, load_config
 from tasker_mp.db.connect import connect_async
 from tasker_mp.db.ready import ready_database
-from tasker_mp.errors import TemplateNotFoundError, UnknownTaskError
+from tasker_mp.errors import TemplateNotFoundError
 from tasker_mp.states import FINAL_TASK_STATES
 from tasker_mp.template.model import Template
 from tasker_mp.template.parse import load_templates
@@ -123,8 +123,7 @@ class AsyncClient:
 
     async def get_task(self, uuid: UUID) -> Task:
         """The task with its steps; `UnknownTaskError` where there is none."""
-        row = await self._task_row(uuid)
-        return task(row, await self._rows("get_steps", task=uuid))
+        return task(uuid, of_task(uuid, await self._rows("get_task_with_steps", task=uuid)))
 
     async def get_summary(self, uuid: UUID) -> TaskSummary:
         """The task without its steps; `UnknownTaskError` where there is none."""
@@ -240,9 +239,7 @@ class AsyncClient:
                 del self._waiters[uuid]
 
     async def _has_ended(self, uuid: UUID) -> bool:
-        rows = await self._rows("announce_wait", task=uuid)
-        if not rows:
-            raise UnknownTaskError(f"no task {uuid}; list them with: tasker-mp task list")
+        rows = of_task(uuid, await self._rows("announce_wait", task=uuid))
         return rows[0][0] in FINAL_TASK_STATES
 
     async def _ensure_listening(self) -> None:
@@ -284,10 +281,7 @@ class AsyncClient:
         return self._catalog
 
     async def _task_row(self, uuid: UUID) -> tuple[Any, ...]:
-        rows = await self._rows("get_task", task=uuid)
-        if not rows:
-            raise UnknownTaskError(f"no task {uuid}; list them with: tasker-mp task list")
-        return rows[0]
+        return of_task(uuid, await self._rows("get_task", task=uuid))[0]
 
     async def _rows(self, query_name: str, **parameters: Any) -> Rows:
         return await self._link.rows(query_name, parameters)

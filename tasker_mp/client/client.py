@@ -12,7 +12,7 @@ import psycopg
 from psycopg import Connection
 
 from tasker_mp.client.catalog import CATALOG_SECONDS, Catalog, registration
-from tasker_mp.client.errors import AnswerLostError
+from tasker_mp.client.errors import AnswerLostError, of_task
 from tasker_mp.client.explanation import TaskExplanation, explanation
 from tasker_mp.client.link import Link, Rows
 from tasker_mp.client.repair import (
@@ -187,8 +187,7 @@ class Client:
 
     def get_task(self, uuid: UUID) -> Task:
         """The task with its steps; `UnknownTaskError` where there is none."""
-        row = self._task_row(uuid)
-        return task(row, self._rows("get_steps", task=uuid))
+        return task(uuid, of_task(uuid, self._rows("get_task_with_steps", task=uuid)))
 
     def progress(self, of: Task) -> Task:
         """The task as it is by now, without results; a look that a large task can bear often."""
@@ -270,10 +269,7 @@ class Client:
         return explanation(uuid, row, self._rows("explain_steps", task=uuid), lease)
 
     def _task_row(self, uuid: UUID) -> tuple[Any, ...]:
-        rows = self._rows("get_task", task=uuid)
-        if not rows:
-            raise UnknownTaskError(f"no task {uuid}; list them with: tasker-mp task list")
-        return rows[0]
+        return of_task(uuid, self._rows("get_task", task=uuid))[0]
 
     # -- repairing ----------------------------------------------------------------------------
     #
@@ -340,9 +336,7 @@ class Client:
 
     def _ended(self, uuid: UUID) -> bool:
         """Whether the task has ended; if not, its end will be announced."""
-        rows = self._rows("announce_wait", task=uuid)
-        if not rows:
-            raise UnknownTaskError(f"no task {uuid}; list them with: tasker-mp task list")
+        rows = of_task(uuid, self._rows("announce_wait", task=uuid))
         return rows[0][0] in FINAL_TASK_STATES
 
     def _listener(self) -> Connection[Any]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+from uuid import UUID
 
 import psycopg
 
@@ -15,6 +17,8 @@ from tasker_mp.errors import (
     UnknownTaskError,
     UnreachableError,
 )
+
+Row = TypeVar("Row")
 
 
 class AnswerLostError(UnreachableError):
@@ -77,3 +81,10 @@ def _own_error(error: psycopg.Error) -> EngineError | None:
 
 def _first_line(error: psycopg.Error) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def of_task(uuid: UUID, rows: list[Row]) -> list[Row]:
+    """The rows that a query found of it; `UnknownTaskError` where it found none."""
+    if not rows:
+        raise UnknownTaskError(f"no task {uuid}; list them with: tasker-mp task list")
+    return rows

@@ -1,6 +1,6 @@
 """Tasks and steps as a client sees them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,9 @@ from msgspec import Struct
 from tasker_mp.identity import step_uuid
 from tasker_mp.states import FINAL_TASK_STATES, ExecutionStatus, StepState, TaskState
 from tasker_mp.template.model import StalenessAction
+
+_STEP_COLUMNS = 16
+"""Of a row of `get_task_with_steps.sql`, before those of the task."""
 
 
 class Step(Struct, kw_only=True):
@@ -172,10 +175,11 @@ def dead_letter(row: tuple[Any, ...]) -> DeadLetter:
     )
 
 
-def task(row: tuple[Any, ...], step_rows: Iterable[tuple[Any, ...]]) -> Task:
-    """From the rows of `get_task.sql` and `get_steps.sql`."""
-    steps = [_step(row[0], step_row) for step_row in step_rows]
-    return Task(**_summary_fields(row), context=row[13], steps=steps)
+def task(uuid: UUID, rows: Sequence[tuple[Any, ...]]) -> Task:
+    """From the rows of `get_task_with_steps.sql`."""
+    *summary, context = rows[0][_STEP_COLUMNS:]
+    steps = [_step(uuid, row[:_STEP_COLUMNS]) for row in rows]
+    return Task(**_summary_fields(tuple(summary)), context=context, steps=steps)
 
 
 def progress(of: Task, rows: Iterable[tuple[Any, ...]]) -> Task:

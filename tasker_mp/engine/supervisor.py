@@ -35,6 +35,7 @@ from tasker_mp.engine.status_clock import StatusClock
 from tasker_mp.engine.steering import Steering
 from tasker_mp.engine.web_process import WebProcess
 from tasker_mp.errors import EngineError
+from tasker_mp.inflight import Entry
 from tasker_mp.snapshot import State
 from tasker_mp.template.model import Template
 from tasker_mp.worker.settings import WorkerSettings
@@ -293,10 +294,14 @@ class Supervisor:
         while self.pipeline.inflight.held:
             # Each time: what waited behind a slow step comes back from its worker only by and by.
             if unsent := self.pipeline.withdraw():
-                steps = [(entry.task, entry.step_no) for entry in unsent]
-                await self.housekeeping.run(lambda s: s.give_back(steps, "its supervisor drained"))
-                self.pipeline.inflight.release(unsent)
+                await self._give_back(unsent)
             await asyncio.sleep(0.01)
+
+    async def _give_back(self, unsent: Sequence[Entry]) -> None:
+        """They are held until the database has them again."""
+        steps = [(entry.task, entry.step_no) for entry in unsent]
+        await self.housekeeping.run(lambda s: s.give_back(steps, "its supervisor drained"))
+        self.pipeline.inflight.release(unsent)
 
     async def _shut_down(self) -> None:
         self.state, self.pipeline.open = "stopped", False

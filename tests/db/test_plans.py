@@ -181,7 +181,7 @@ class Calls:
 
     async def _look(self) -> None:
         task = await self._value("select task_uuid from tasker.tasks limit 1")
-        for name in ("get_task", "get_steps", "get_transitions", "explain_steps"):
+        for name in ("get_task", "get_task_with_steps", "get_transitions", "explain_steps"):
             await self._ask(name, task=task)
         await self._ask("explain_task", task=task, lease=30.0)
         for name in ("get_results", "count_ended"):

@@ -17,12 +17,14 @@ declare
     v_resolved uuid[] := p_tasks;
     v_clash    record;
     v_unknown  integer;
+    v_watched  boolean;
     v_tasks    uuid[];
     v_nos      integer[];
 begin
-    select u into v_unknown from unnest(p_templates) u
-    where not exists (select from tasker.templates w where w.template_id = u) limit 1;
-    if found then
+    select min(u) filter (where w.template_id is null), bool_or(w.least_limit is not null)
+    into v_unknown, v_watched
+    from unnest(p_templates) u left join tasker.templates w on w.template_id = u;
+    if v_unknown is not null then
         raise exception 'template % is not in this database', v_unknown using errcode = 'TK002';
     end if;
 
@@ -73,8 +75,7 @@ begin
     join tasker.templates w on w.template_id = i.template_id
     where i.task_uuid = i.resolved;
 
-    if exists (select from unnest(p_templates) u join tasker.templates w on w.template_id = u
-               where w.least_limit is not null) then
+    if v_watched then
         insert into tasker.watched_tasks (task_uuid, since, look_at)
         select i.task_uuid, v_now, v_now + make_interval(secs => w.least_limit * 60)
         from unnest(p_tasks, p_templates, v_resolved) i(task_uuid, template_id, resolved)
@@ -82,21 +83,18 @@ begin
         where i.task_uuid = i.resolved and w.least_limit is not null;
     end if;
 
-    insert into tasker.steps (task_uuid, step_no, template_id, waiting_on, state, enqueued_at,
-                              name, children, ancestors)
-    select i.task_uuid, s.step_no, i.template_id, s.parents,
-           case when s.parents = 0 then 'enqueued' else 'pending' end::tasker.step_state,
-           case when s.parents = 0 then v_now end, s.name, s.children, s.ancestors
-    from unnest(p_tasks, p_templates, v_resolved) i(task_uuid, template_id, resolved)
-    join tasker.template_steps s on s.template_id = i.template_id
-    where i.task_uuid = i.resolved;
-
-    select array_agg(i.task_uuid order by i.ord), array_agg(s.step_no order by i.ord)
-    into v_tasks, v_nos
-    from unnest(p_tasks, p_templates, v_resolved) with ordinality
-        i(task_uuid, template_id, resolved, ord)
-    join tasker.template_steps s on s.template_id = i.template_id and s.parents = 0
-    where i.task_uuid = i.resolved;
+    with made as (  -- in the order of the arrays
+        insert into tasker.steps (task_uuid, step_no, template_id, waiting_on, state, enqueued_at,
+                                  name, children, ancestors)
+        select i.task_uuid, s.step_no, i.template_id, s.parents,
+               case when s.parents = 0 then 'enqueued' else 'pending' end::tasker.step_state,
+               case when s.parents = 0 then v_now end, s.name, s.children, s.ancestors
+        from unnest(p_tasks, p_templates, v_resolved) i(task_uuid, template_id, resolved)
+        join tasker.template_steps s on s.template_id = i.template_id
+        where i.task_uuid = i.resolved
+        returning task_uuid, step_no, state)
+    select array_agg(m.task_uuid), array_agg(m.step_no) into v_tasks, v_nos
+    from made m where m.state = 'enqueued';
     if v_tasks is not null then
         perform tasker.send_ready(v_tasks, v_nos);
     end if;
