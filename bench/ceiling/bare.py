@@ -72,7 +72,8 @@ class BareLoop:
             async with self._arrived:
                 await self._arrived.wait_for(lambda: self._ready)
             count = min(len(self._ready), self._batch)
-            batch = [self._settled(self._ready.popleft()) for _ in range(count)]
+            steps = [self._ready.popleft() for _ in range(count)]
+            batch = [settled(step, self._results[step.name]) for step in steps]
             extra = max(0, self._in_flight - self._held) // 4
             released, self._released = self._released, []
             self._held += extra
@@ -82,20 +83,6 @@ class BareLoop:
             self.steps += count - len(finished.stale)
             self._wanted.set()
             await self._accept(finished.continued)
-
-    def _settled(self, step: ClaimedStep) -> Settled:
-        entry = Entry(
-            event_id=step.event_id,
-            task=step.task,
-            step_no=step.step_no,
-            attempt=step.attempt,
-            claim_id=step.claim_id,
-            name=step.name,
-            step=_STEP,
-            payload=b"",
-            claimed_at=0.0,
-        )
-        return Settled(entry, StepState.COMPLETE, self._results[step.name])
 
     async def _accept(self, claimed: Sequence[ClaimedStep]) -> None:
         self._held += len(claimed)
@@ -112,3 +99,19 @@ class BareLoop:
             if not self._by_claim[claim]:
                 del self._by_claim[claim]
                 self._released.append(claim)
+
+
+def settled(step: ClaimedStep, result: bytes) -> Settled:
+    """The fate of a step that has run, with this encoded result."""
+    entry = Entry(
+        event_id=step.event_id,
+        task=step.task,
+        step_no=step.step_no,
+        attempt=step.attempt,
+        claim_id=step.claim_id,
+        name=step.name,
+        step=_STEP,
+        payload=b"",
+        claimed_at=0.0,
+    )
+    return Settled(entry, StepState.COMPLETE, result)

@@ -22,6 +22,7 @@ from bench.command import (
 )
 from bench.document import Document, Row, Table
 from bench.environment import environment
+from bench.latency.bare import BareCalls
 from bench.latency.echo import Echo
 from bench.latency.floors import FloorMeter, Floors
 from bench.latency.parts import PARTS, TOTAL, Timed, gathered, percentiles, timed_task
@@ -35,6 +36,7 @@ _CHUNK = 10
 _PROFILE_SECONDS = 5.0
 _STAGES = {"queue": "ring", "run": "run", "commit": "commit"}
 _LEAST = "least possible by this design"
+_BARE = "the task's calls to the database, bare"
 _FLOORS = {
     "commit": "one durable commit of one row",
     "round_trip": "one round trip (select 1)",
@@ -76,13 +78,17 @@ def latency(
 
 
 def _measure(served: Served, sizes: Sizes, document: Document, console: Console) -> None:
-    with Progress(console=console, transient=True) as progress, Echo() as echo:
+    with (
+        Progress(console=console, transient=True) as progress,
+        Echo() as echo,
+        BareCalls(served) as bare,
+    ):
         bar = progress.add_task("tasks", total=sizes.rounds * sizes.tasks)
         meter, advance = FloorMeter(served.connection, echo), partial(progress.advance, bar)
         for _ in range(min(_WARM_UP, sizes.tasks)):
             timed_task(served)
         for _ in range(sizes.rounds):
-            _round(served, meter, sizes.tasks, document, advance)
+            _round(served, meter, bare, sizes.tasks, document, advance)
         if sizes.profile:
             progress.update(bar, description="profile")
             with measuring(document, console, "profile"):
@@ -92,11 +98,12 @@ def _measure(served: Served, sizes: Sizes, document: Document, console: Console)
 def _round(
     served: Served,
     meter: FloorMeter,
+    bare: BareCalls,
     tasks: int,
     document: Document,
     advance: Callable[[], None],
 ) -> None:
-    """Some tasks and as many of each floor, in turn."""
+    """Some tasks, as many of each floor and as many in a bare loop, in turn."""
     found: list[Timed] = []
     while len(found) < tasks:
         count = min(_CHUNK, tasks - len(found))
@@ -104,9 +111,19 @@ def _round(
             found.append(timed_task(served))
             advance()
         meter.take(count)
+        bare.take(count)
     _record_parts(document, gathered(found))
     _record_stages(document, served)
     _record_floors(document, meter.floors())
+    document.record(
+        _BARE,
+        median(bare.milliseconds()),
+        "ms",
+        "lower",
+        note="Submit, claim, four finishes, the task read: one process, one after the other;"
+        " without supervisor, workers and notifications.",
+        group="floors",
+    )
 
 
 def _record_parts(document: Document, found: dict[str, list[float]]) -> None:

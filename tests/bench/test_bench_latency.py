@@ -5,6 +5,8 @@ from bench_cli import bench_database_of, by_name, is_there, measure
 
 from bench.latency.parts import PARTS
 
+_BARE = "the task's calls to the database, bare"
+
 
 @pytest.mark.long
 def test_parts_and_floors_are_measured(database: str) -> None:
@@ -18,9 +20,10 @@ def test_parts_and_floors_are_measured(database: str) -> None:
         assert -5 < p50.value <= p99.value  # two clocks that are one
     assert series["submit, p50"].value < series["total, p50"].value
     floors = [each for each in document.series if each.group == "floors"]
-    assert len(floors) == 4
-    least = series["least possible by this design"]
-    assert least.value == max(floor.value for floor in floors) > 0
+    assert len(floors) == 5
+    least, bare = series["least possible by this design"], series[_BARE]
+    assert 0 < least.value < bare.value < series["total, p50"].value
+    assert least.value == max(floor.value for floor in floors if floor is not bare)
     ratio = series["p50 by the least possible"]
     assert ratio.samples[0] == pytest.approx(
         series["total, p50"].samples[0] / least.samples[0], rel=0.01
