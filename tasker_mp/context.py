@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from tasker_mp.identity import step_uuid
+from tasker_mp.identity import step_uuid_text, with_hyphens
 from tasker_mp.messages import StepEvent, StepSpec
 from tasker_mp.models import TaskSequenceStepWrapper
 from tasker_mp.sequence_step import EventView, sequence_step
@@ -61,12 +61,12 @@ class StepContext:
 
     @cached_property
     def task_uuid(self) -> str:
-        return str(UUID(hex=self._event.task))
+        return with_hyphens(self._event.task)
 
     @cached_property
     def step_uuid(self) -> str:
         """The same in every attempt: the idempotency key for side effects."""
-        return str(step_uuid(UUID(hex=self._event.task), self._event.step_no))
+        return step_uuid_text(self._event.task, self._event.step_no)
 
     @property
     def correlation_id(self) -> str:
@@ -77,7 +77,7 @@ class StepContext:
     def event_id(self) -> str:
         """Different in every attempt."""
         if len(self._event_id) == _UUID_BYTES:
-            return str(UUID(bytes=self._event_id))
+            return with_hyphens(self._event_id.hex())
         return self._event_id.hex()
 
     @property

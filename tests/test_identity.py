@@ -4,7 +4,13 @@ from uuid import RFC_4122
 
 import pytest
 
-from tasker_mp.identity import MAX_STEPS_PER_TASK, mint_task_uuid, split_step_uuid, step_uuid
+from tasker_mp.identity import (
+    MAX_STEPS_PER_TASK,
+    mint_task_uuid,
+    split_step_uuid,
+    step_uuid,
+    step_uuid_text,
+)
 
 
 def test_a_task_uuid_is_a_version_7_with_room_for_its_steps() -> None:
@@ -25,6 +31,7 @@ def test_a_step_uuid_leads_back_to_its_task_and_number(number: int) -> None:
     step = step_uuid(task, number)
     assert step != task
     assert split_step_uuid(step) == (task, number)
+    assert step_uuid_text(task.hex, number) == str(step)
 
 
 def test_a_task_uuid_is_step_zero_of_itself() -> None:
