@@ -4,7 +4,6 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
