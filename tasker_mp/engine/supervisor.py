@@ -155,6 +155,8 @@ class Supervisor:
         self._tail.follow()
         self.clock.open(self._runtime.status_page)
         self._ticking = asyncio.create_task(self._guarded(self.clock.run()))
+        if self.config.database.url == EMBEDDED:  # from now on: the start, too, waits for its death
+            self._run_along(Reviver(self.config.root).watch())
         if self.web is not None:
             self.web.bind()
         for session in self.sessions:
@@ -203,10 +205,11 @@ class Supervisor:
         loops.append(RetentionClock(self.housekeeping, retention).run())
         if self.config.worker.mode != "polling":
             loops.append(self.announcements.follow(self.pipeline.note_work, self._poll))
-        if self.config.database.url == EMBEDDED:
-            loops.append(Reviver(self.config.root).watch())
         for loop in loops:
-            self._tasks.append(asyncio.create_task(self._guarded(loop)))
+            self._run_along(loop)
+
+    def _run_along(self, loop: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(self._guarded(loop)))
 
     async def _guarded(self, loop: Coroutine[Any, Any, None]) -> None:
         """A loop that ends by an error ends the supervisor, with that error."""

@@ -3,13 +3,21 @@
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 from engine_project import eventually
 from own_server import LIMIT, OwnServer, own_server
 
+from tasker_mp import bootstrap
+from tasker_mp.client.client import Client
+
 OUTAGE_SECONDS = float(os.environ.get("TASKER_MP_OUTAGE_SECONDS", "3"))
 """How long the outage lasts: `TASKER_MP_OUTAGE_SECONDS=30` for a long one."""
+_WAITING = (
+    "select count(*) from pg_locks where relation = 'tasker.supervisors'::regclass and not granted"
+)
 
 
 def test_a_running_supervisor_starts_its_killed_server_again() -> None:
@@ -27,6 +35,21 @@ def test_a_running_supervisor_starts_its_killed_server_again() -> None:
             own.await_executions(100 + 60 * (kill + 1))
         own.check(uuids, runs=4)
         assert running.status()["database_connected"]
+
+
+def test_a_server_that_dies_under_a_supervisor_that_starts_is_started_again() -> None:
+    with own_server() as own, ThreadPoolExecutor(1) as pool:
+        with own.folder.running():
+            pass  # there is a schema now
+        blocker = psycopg.connect(own.dsn)
+        blocker.execute("lock table tasker.supervisors")
+        starting = pool.submit(bootstrap, own.folder.config())
+        eventually(lambda: own.query(_WAITING) == [(1,)], LIMIT, "it registers")
+        own.kill()
+        with starting.result(LIMIT) as system, Client(config=system.config) as client:
+            uuid = client.submit("acts", "chain", {"n": 7}).uuid
+            assert client.wait(uuid, LIMIT).state == "complete"
+        blocker.close()
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
