@@ -46,6 +46,8 @@ from tasker_mp.transport.interface import Record
 log = structlog.get_logger("tasker_mp.pipeline")
 
 _BATCH_LIMIT = 1000
+_CLOSE_LIMIT = 3.0
+_CLOSE_CHECK = 0.005
 
 _UNREADABLE = (*REFUSALS, psycopg.errors.InternalError_)
 """What a claim ends with whose answer is too large ("invalid memory alloc request" has no code)."""
@@ -71,6 +73,7 @@ class Pipeline:
         self.spans: Spans | None = None
         self.announcer: Announcer | None = None
         self._reserved = 0
+        self._claims_under_way = 0
         self._portion = Portion()
         self._max_in_flight = config.worker.max_in_flight
         self._crash_limit = config.steps.crash_limit
@@ -168,13 +171,22 @@ class Pipeline:
         return max(0, self._max_in_flight - self.inflight.held - self._reserved)
 
     @contextmanager
-    def _reserving(self, places: int) -> Iterator[None]:
-        """Keep them free for what a statement under way may bring."""
+    def _reserving(self, places: int, *, claims: bool = True) -> Iterator[None]:
+        """Keep them free for what a statement under way may bring, if it `claims` anything."""
         self._reserved += places
+        self._claims_under_way += claims
         try:
             yield
         finally:
             self._reserved -= places
+            self._claims_under_way -= claims
+
+    async def close(self) -> None:
+        """Claim nothing more: what was under way has come, unless the database is slow."""
+        self.open = False
+        deadline = time.monotonic() + _CLOSE_LIMIT
+        while self._claims_under_way and time.monotonic() < deadline:
+            await asyncio.sleep(_CLOSE_CHECK)
 
     # -- dispatch -----------------------------------------------------------------------------
 
@@ -281,7 +293,7 @@ class Pipeline:
         # Children may have the places of what is committed, and some more: the others claim, too.
         extra = self._room() // 4
         room = self._portion.of(len(batch) + extra) if self.open else 0
-        with self._reserving(extra):
+        with self._reserving(extra, claims=room > 0):
             started = time.monotonic()
             self._complete_events(batch)
             finished = await lane.commit(batch, room)

@@ -40,6 +40,7 @@ class Steering:
                 return {"error": "log_level takes a level, as level"}
             case "pause" if engine.state in ("running", "paused"):
                 engine.pause()
+                await engine.pipeline.close()
             case "resume" if engine.state in ("running", "paused"):
                 engine.resume()
             case "stop" | "drain":

@@ -1,7 +1,11 @@
 """A real supervisor: what it does is known to `explain`, and lifecycles are enforced as it runs."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import psycopg
+import pytest
 from engine_project import ProjectFolder, Running, eventually, step
 
 from tasker_mp.client.explanation import Reason
@@ -11,9 +15,16 @@ from tasker_mp.engine.runtime import RuntimeDirectory
 _LIMIT = 60.0
 
 
-def tell(running: Running, command: str) -> None:
+_WAITING = (
+    "select count(*) from pg_locks where relation = 'tasker.claims'::regclass and not granted"
+    " and database = (select oid from pg_database where datname = current_database())"
+)
+
+
+def tell(running: Running, command: str) -> dict[str, Any]:
     answer = ask(RuntimeDirectory(running.folder.root).control_socket, Command(command))
     assert answer.get("ok"), answer
+    return answer
 
 
 def test_a_paused_supervisor_is_why_nothing_runs_until_it_goes_on(folder: ProjectFolder) -> None:
@@ -34,6 +45,23 @@ def test_a_paused_supervisor_is_why_nothing_runs_until_it_goes_on(folder: Projec
         tell(running, "resume")
         [ended] = running.wait([task], _LIMIT)
         assert ended.state == "complete"
+
+
+def test_a_pause_is_answered_once_what_was_being_claimed_has_come(folder: ProjectFolder) -> None:
+    folder.template("hold")
+    with folder.running() as running, psycopg.connect(folder.dsn) as blocker:
+        blocker.execute("lock table tasker.claims in share mode")
+        running.submit("hold")
+        with psycopg.connect(folder.dsn, autocommit=True) as other:
+            eventually(lambda: other.execute(_WAITING).fetchone() == (1,), _LIMIT, "a claim waits")
+        with ThreadPoolExecutor(1) as pool:
+            pausing = pool.submit(tell, running, "pause")
+            with pytest.raises(TimeoutError):
+                pausing.result(0.3)
+            blocker.rollback()
+            assert pausing.result(_LIMIT)["state"] == "paused"
+        assert running.status()["in_flight"] == 1
+        folder.release()
 
 
 def test_a_draining_supervisor_is_named_while_it_drains(folder: ProjectFolder) -> None:
