@@ -20,8 +20,14 @@ _WAITING = (
 )
 
 
-def test_a_running_supervisor_starts_its_killed_server_again() -> None:
-    with own_server() as own, own.folder.running() as running:
+def test_a_supervisor_starts_its_killed_server_again_while_it_runs_and_while_it_starts() -> None:
+    with own_server() as own:
+        _serve_while_it_dies(own)
+        _start_while_it_dies(own)
+
+
+def _serve_while_it_dies(own: OwnServer) -> None:
+    with own.folder.running() as running:
         uuids = own.load(running, 300)
         for kill in range(3):
             killed, before = own.kill(), time.monotonic()
@@ -37,11 +43,8 @@ def test_a_running_supervisor_starts_its_killed_server_again() -> None:
         assert running.status()["database_connected"]
 
 
-def test_a_server_that_dies_under_a_supervisor_that_starts_is_started_again() -> None:
-    with own_server() as own, ThreadPoolExecutor(1) as pool:
-        with own.folder.running():
-            pass  # there is a schema now
-        blocker = psycopg.connect(own.dsn)
+def _start_while_it_dies(own: OwnServer) -> None:
+    with psycopg.connect(own.dsn) as blocker, ThreadPoolExecutor(1) as pool:
         blocker.execute("lock table tasker.supervisors")
         starting = pool.submit(bootstrap, own.folder.config())
         eventually(lambda: own.query(_WAITING) == [(1,)], LIMIT, "it registers")
