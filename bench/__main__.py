@@ -1,5 +1,6 @@
 """python -m bench …: what the engine does a second, and how long one task takes."""
 
+import signal
 import sys
 
 import rich_click as click
@@ -53,4 +54,5 @@ def call() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # leaves nothing, as after a Ctrl-C
     sys.exit(call())

@@ -44,7 +44,7 @@ NEXT = Part(
 SEEN = Part(
     "last finish > seen",
     "the last commit, the notification, the task read by its waiter",
-    Need(commits=1, round_trips=2, wake_ups=1),
+    Need(commits=1, round_trips=1, wake_ups=1),
 )
 IN_LINE = (CLAIM, FIRST, NEXT, SEEN)
 """One after the other, they are the whole time but for the way of the submit to the database."""
