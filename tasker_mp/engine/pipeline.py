@@ -47,6 +47,7 @@ log = structlog.get_logger("tasker_mp.pipeline")
 
 _BATCH_LIMIT = 1000
 _CLOSE_LIMIT = 3.0
+"""Seconds that a pause waits for what is being claimed, should the database hang."""
 _CLOSE_CHECK = 0.005
 
 _UNREADABLE = (*REFUSALS, psycopg.errors.InternalError_)

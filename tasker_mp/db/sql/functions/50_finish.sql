@@ -1,3 +1,9 @@
+-- What the caller must act on after a commit; by `kind`, see tasker.finish_steps.
+create type tasker.finished as (
+    kind text, task_uuid uuid, step_no integer, event_id uuid, template_id integer, name text,
+    attempt integer, crashes integer, claim_id bigint, correlation_id uuid, context json,
+    dependencies json, traceparent text, extra json);
+
 -- Finishes a batch of claimed steps in one transaction, and continues their tasks.
 --
 -- Arrays and the elements of the JSON arrays are parallel, one place a result. p_states is
@@ -24,13 +30,9 @@ create function tasker.finish_steps(
     p_capacity integer,
     p_released bigint[], p_growing uuid[] default null, p_growths json default null,
     p_durable json default null)
-returns table (
-    kind text, task_uuid uuid, step_no integer, event_id uuid, template_id integer, name text,
-    attempt integer, crashes integer, claim_id bigint, correlation_id uuid, context json,
-    dependencies json, traceparent text, extra json)
+returns setof tasker.finished
 language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
-#variable_conflict use_column
 declare
     v_now        timestamptz := clock_timestamp();
     v_events     uuid[];      -- accepted

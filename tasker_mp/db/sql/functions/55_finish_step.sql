@@ -7,13 +7,9 @@
 create function tasker.finish_step(
     p_owner uuid, p_task uuid, p_no integer, p_event uuid, p_payload json, p_metadata json,
     p_capacity integer, p_released bigint[])
-returns table (
-    kind text, task_uuid uuid, step_no integer, event_id uuid, template_id integer, name text,
-    attempt integer, crashes integer, claim_id bigint, correlation_id uuid, context json,
-    dependencies json, traceparent text, extra json)
+returns setof tasker.finished
 language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
-#variable_conflict use_column
 declare
     v_now   timestamptz := clock_timestamp();
     v_kids  integer[];
