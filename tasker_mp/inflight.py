@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Self
 
 import msgspec
 from msgspec import Struct
 
+from tasker_mp.claimed_step import ClaimedStep
 from tasker_mp.messages import Published
 from tasker_mp.template.growth import GrowingTemplate, Growth
 from tasker_mp.template.model import StepDefinition
@@ -68,6 +70,8 @@ class Entry(Struct, eq=False):
     """Where steps come to be at run time: what says which."""
     template_step: str = ""
     """The name under which the template has it."""
+    results: int = -1
+    """Of how many ancestors its event has the results; -1 where they are too long to count."""
     crashes: int = 0
     """How often this step has taken its worker down before."""
     suspected: int = 0
@@ -78,6 +82,36 @@ class Entry(Struct, eq=False):
     """Its place among the events dispatched to that worker's incarnation, from 1."""
     expected: float = 0.0
     """Seconds that its kind usually took when it was dispatched."""
+
+    @classmethod
+    def of(
+        cls,
+        claimed: ClaimedStep,
+        step: StepDefinition,
+        payload: bytes,
+        claimed_at: float = 0.0,
+        pace: Pace | None = None,
+        growing: GrowingTemplate | None = None,
+        template_step: str = "",
+    ) -> Self:
+        """`payload` is its encoded event."""
+        return cls(
+            claimed.event_id,
+            claimed.task,
+            claimed.step_no,
+            claimed.attempt,
+            claimed.claim_id,
+            claimed.name,
+            step,
+            payload,
+            claimed_at,
+            pace or Pace(),
+            claimed.traceparent,
+            growing,
+            template_step,
+            claimed.counted(),
+            claimed.crashes,
+        )
 
 
 class Settled(Struct, eq=False):

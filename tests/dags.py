@@ -10,11 +10,12 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from tasker_mp.claimed_step import ClaimedStep
 from tasker_mp.client import Client, Submission
 from tasker_mp.config import Config
 from tasker_mp.db.connect import connect, connect_async
-from tasker_mp.db.store import ClaimedStep, Store
-from tasker_mp.inflight import Entry, Pace, Settled
+from tasker_mp.db.store import Store
+from tasker_mp.inflight import Entry, Settled
 from tasker_mp.template.model import HandlerDefinition, StepDefinition, Template
 
 NAMESPACE = "dags"
@@ -108,18 +109,8 @@ def again(step: ClaimedStep, delay: float = 0.0) -> Settled:
 
 
 def _entry(step: ClaimedStep) -> Entry:
-    return Entry(
-        event_id=step.event_id,
-        task=step.task,
-        step_no=step.step_no,
-        attempt=step.attempt,
-        claim_id=step.claim_id,
-        name=step.name,
-        step=StepDefinition(step.name, HandlerDefinition("handlers.nothing.Nothing")),
-        payload=b"",
-        claimed_at=0.0,
-        pace=Pace(),
-    )
+    definition = StepDefinition(step.name, HandlerDefinition("handlers.nothing.Nothing"))
+    return Entry.of(step, definition, step.event(b"null"))
 
 
 async def finish(store: Store, *batch: Settled, capacity: int = 0) -> tuple[list[ClaimedStep], Any]:

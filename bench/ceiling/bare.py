@@ -4,7 +4,8 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 
-from tasker_mp.db.store import ClaimedStep, Store
+from tasker_mp.claimed_step import ClaimedStep
+from tasker_mp.db.store import Store
 from tasker_mp.inflight import Entry, Settled
 from tasker_mp.states import StepState
 from tasker_mp.template.model import HandlerDefinition, StepDefinition
@@ -103,15 +104,4 @@ class BareLoop:
 
 def settled(step: ClaimedStep, result: bytes) -> Settled:
     """The fate of a step that has run, with this encoded result."""
-    entry = Entry(
-        event_id=step.event_id,
-        task=step.task,
-        step_no=step.step_no,
-        attempt=step.attempt,
-        claim_id=step.claim_id,
-        name=step.name,
-        step=_STEP,
-        payload=b"",
-        claimed_at=0.0,
-    )
-    return Settled(entry, StepState.COMPLETE, result)
+    return Settled(Entry.of(step, _STEP, step.event(b"null")), StepState.COMPLETE, result)

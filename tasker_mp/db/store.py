@@ -9,33 +9,16 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.types.string import ByteaBinaryLoader
 
+from tasker_mp.claimed_step import ClaimedStep
 from tasker_mp.db.prune import FINISHED, Pruned, prune_parameters
 from tasker_mp.db.queries import query
+from tasker_mp.hydration import countable_results, follow
 from tasker_mp.inflight import Settled
 from tasker_mp.publication import is_durable, message_of
 from tasker_mp.states import StepState
 
 _DUE_LIMIT = 1000
 _DEPTH_LIMIT = 1_000_000
-
-
-class ClaimedStep(NamedTuple):
-    """A step that this supervisor holds. UUIDs are 16 bytes; the JSON is as the database has it."""
-
-    task: bytes
-    step_no: int
-    event_id: bytes
-    template_id: int
-    name: str
-    attempt: int
-    crashes: int
-    claim_id: int
-    correlation_id: bytes | None
-    context: bytes
-    dependencies: bytes
-    traceparent: str | None = None
-    extra: bytes | None = None
-    """JSON of {template_step, inputs, checkpoint}; None where it has none of them."""
 
 
 class TableHealth(NamedTuple):
@@ -151,13 +134,14 @@ class Store:
             metadata=json_array(s.metadata for s in batch),
             delays=array_literal(s.delay for s in batch),
             crashed=array_literal(s.crashed for s in batch),
+            results=array_literal(map(countable_results, batch)),
             capacity=capacity,
             released=array_literal(released) if released else None,
             growing=_growing(batch),
             growths=_growths(batch),
             durable=_durable(batch),
         )
-        return _finished(rows)
+        return _finished(rows, batch)
 
     async def _finish_step(
         self, settled: Settled, capacity: int, released: Sequence[int]
@@ -171,10 +155,11 @@ class Store:
             event=entry.event_id.hex(),
             payload=_text(settled.payload),
             metadata=None if metadata == b"null" else _text(metadata),
+            results=countable_results(settled),
             capacity=capacity,
             released=array_literal(released) if released else None,
         )
-        return _finished(rows)
+        return _finished(rows, [settled])
 
     async def held_steps(self) -> list[ClaimedStep]:
         """All that the database says this supervisor holds."""
@@ -294,12 +279,15 @@ def _durable(batch: Sequence[Settled]) -> str | None:
     return msgspec.json.encode(asked).decode() if asked else None
 
 
-def _finished(rows: list[tuple[Any, ...]]) -> Finished:
+def _finished(rows: list[tuple[Any, ...]], batch: Sequence[Settled]) -> Finished:
     finished = Finished([], [], [], [])
+    following = []
     for row in rows:
         match row[0]:
+            case "step" if row[-1] is None:
+                finished.continued.append(ClaimedStep(*row[1:-1]))
             case "step":
-                finished.continued.append(ClaimedStep(*row[1:]))
+                following.append(row)
             case "stale":
                 finished.stale.append(row[3])
             case "early":
@@ -308,4 +296,17 @@ def _finished(rows: list[tuple[Any, ...]]) -> Finished:
                 finished.ended.append((row[1], row[5]))
             case kind:
                 raise AssertionError(f"finish_steps returned a row of kind {kind!r}")
+    if following:
+        parents = _accepted(batch, finished.stale)
+        finished.continued.extend(follow(parents[row[1], row[-1]], *row[2:9]) for row in following)
     return finished
+
+
+def _accepted(batch: Sequence[Settled], stale: Sequence[bytes]) -> dict[tuple[bytes, int], Settled]:
+    """By task and step number: a batch may have a step twice, then once under a stale event."""
+    refused = set(stale)
+    return {
+        (settled.entry.task, settled.entry.step_no): settled
+        for settled in batch
+        if settled.entry.event_id not in refused
+    }

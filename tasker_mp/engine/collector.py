@@ -39,7 +39,7 @@ class Collector:
                 self._statistics.duplicate_completions += 1
                 continue
             outcome = _decode(record.payload)
-            settled = settle(entry, outcome, random.uniform(-1, 1))  # noqa: S311
+            settled = settle(entry, outcome, _jitter(outcome))
             run, ended = settled.run_ns, outcome.ended_ns or now
             entry.pace.note(run / 1e9, outcome.concurrency)
             if outcome.timed_out:
@@ -79,6 +79,10 @@ class Collector:
     def put_back(self, batch: Iterable[Settled]) -> None:
         """Return a batch that could not be committed now, in its order."""
         self._settled.extendleft(reversed(list(batch)))
+
+
+def _jitter(outcome: StepOutcome) -> float:
+    return 0.0 if outcome.error is None else random.uniform(-1, 1)  # noqa: S311
 
 
 def _decode(payload: bytes) -> StepOutcome:

@@ -5,33 +5,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
-from uuid import UUID
 
-import msgspec
 import structlog
-from msgspec import Raw, Struct
 
-from tasker_mp.db.store import ClaimedStep
+from tasker_mp.claimed_step import ClaimedStep
 from tasker_mp.engine.specs import SpecCache
 from tasker_mp.errors import PayloadTooLargeError, TransportError
 from tasker_mp.inflight import Entry, InflightTable, Settled
-from tasker_mp.messages import NULL, StepError, StepEvent, encode
+from tasker_mp.messages import StepError
 from tasker_mp.result import ErrorType
 from tasker_mp.settle import settle_failure
 
 log = structlog.get_logger("tasker_mp.dispatcher")
-
-
-class _Extra(Struct):
-    """What the claim says of a batch's step, or of one that goes on from a checkpoint."""
-
-    template_step: str | None = None
-    inputs: Raw = NULL
-    checkpoint: Raw = NULL
-
-
-_extra_decoder = msgspec.json.Decoder(_Extra)
-_NO_EXTRA = _Extra()
 
 
 class Recipient(Protocol):
@@ -86,35 +71,15 @@ class Dispatcher:
         return settle_failure(entry, error, 0.0)
 
     def _entry(self, step: ClaimedStep, now: float) -> Entry:
-        extra = _NO_EXTRA if step.extra is None else _extra_decoder.decode(step.extra)
-        template_step = extra.template_step or step.name
+        own = step.own()
+        template_step = own.template_step or step.name
         spec = self._specs.get(step.template_id, template_step)
-        event = StepEvent(
-            task=step.task.hex(),
-            step_no=step.step_no,
-            name=step.name,
-            attempt=step.attempt,
-            spec=Raw(spec.encoded),
-            context=Raw(step.context),
-            dependencies=Raw(step.dependencies),
-            correlation_id=str(UUID(bytes=step.correlation_id)) if step.correlation_id else None,
-            traceparent=step.traceparent,
-            inputs=extra.inputs,
-            checkpoint=extra.checkpoint,
-        )
-        return Entry(
-            event_id=step.event_id,
-            task=step.task,
-            step_no=step.step_no,
-            attempt=step.attempt,
-            claim_id=step.claim_id,
-            name=step.name,
-            step=spec.step,
-            payload=encode(event),
-            claimed_at=now,
+        return Entry.of(
+            step,
+            spec.step,
+            step.event(spec.encoded, own),
+            now,
             pace=spec.pace,
-            crashes=step.crashes,
-            traceparent=step.traceparent,
             growing=spec.growing,
             template_step=template_step,
         )

@@ -19,10 +19,11 @@ from typing import Any
 import psycopg
 import structlog
 
+from tasker_mp.claimed_step import ClaimedStep
 from tasker_mp.config import Config
 from tasker_mp.db.refusals import REFUSALS
 from tasker_mp.db.session import Session, Trouble
-from tasker_mp.db.store import ClaimedStep, Finished, Store
+from tasker_mp.db.store import Finished, Store
 from tasker_mp.engine.announcer import Announcer
 from tasker_mp.engine.collector import Collector
 from tasker_mp.engine.dispatcher import Dispatcher

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from tasker_mp.db.store import ClaimedStep
+from tasker_mp.claimed_step import ClaimedStep
 
 _ANSWER_BYTES = 64 << 20
 _FIRST_GUESS = 256 << 10

@@ -9,10 +9,10 @@ from uuid import UUID
 
 import msgspec
 
+from tasker_mp.claimed_step import ClaimedStep
 from tasker_mp.client.catalog import Catalog
 from tasker_mp.client.submission import Submission, submit_parameters
 from tasker_mp.config import Config
-from tasker_mp.db.store import ClaimedStep
 from tasker_mp.engine.dispatcher import Dispatcher
 from tasker_mp.engine.specs import SpecCache
 from tasker_mp.errors import EngineError

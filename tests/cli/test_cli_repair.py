@@ -9,7 +9,8 @@ import pytest
 from conftest import Project
 from dags import done, failed, finish, opened
 
-from tasker_mp.db.store import ClaimedStep, Store
+from tasker_mp.claimed_step import ClaimedStep
+from tasker_mp.db.store import Store
 from tasker_mp.inflight import Settled
 
 LINEAR = "linear_workflow/mathematical_sequence"

@@ -28,8 +28,9 @@ from dags import (
     value,
 )
 
+from tasker_mp.claimed_step import ClaimedStep
 from tasker_mp.db.connect import connect
-from tasker_mp.db.store import ClaimedStep, Store
+from tasker_mp.db.store import Store
 
 
 @asynchronous

@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 import psycopg
 from dags import ONE, QUEUES, asynchronous, execute, opened, rows, submit, value
 
+from tasker_mp.claimed_step import ClaimedStep
 from tasker_mp.db.connect import connect_async
-from tasker_mp.db.store import ClaimedStep, Store
+from tasker_mp.db.store import Store
 
 _LIMIT = 30.0
 _LEASE = 30.0

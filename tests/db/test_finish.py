@@ -151,6 +151,48 @@ async def test_a_ready_child_comes_back_claimed(each_database: str) -> None:
     assert ended == [(task.bytes, "complete")]
 
 
+@pytest.mark.parametrize("beside", [0, 1])
+@asynchronous
+async def test_a_child_of_a_chain_gets_its_input_from_what_its_supervisor_has(
+    each_database: str, beside: int
+) -> None:
+    submit(
+        each_database,
+        CHAIN,
+        1 + beside,
+        context={"n": 2**70, "word": "naïve \\u0000"},
+        correlation_id=UUID(int=7),
+        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    )
+    async with opened(each_database) as [store]:
+        steps = await claim(store)
+        for results in range(1, len(CHAIN)):
+            batch = [done(step, '{"é": [1.50, null]}'.encode()) for step in steps]
+            steps, _ = await finish(store, *batch, capacity=9)
+            assert [step.results for step in steps] == [results] * (1 + beside)
+            for step in steps:
+                assert step._replace(results=-1) == await store.hydrate_step(step)
+
+
+@asynchronous
+async def test_a_child_with_more_ancestors_gets_its_input_from_the_database(
+    each_database: str,
+) -> None:
+    submit(each_database, DIAMOND | {"after": ("end",)})
+    async with opened(each_database) as [store]:
+        [start] = await claim(store)
+        sides, _ = await finish(store, done(start), capacity=9)
+        assert [step.results for step in sides] == [1, 1]
+        for side in sides:
+            ends, _ = await finish(store, done(side, side.name.join('""').encode()), capacity=9)
+        assert [(step.results, step.dependencies) for step in ends] == [
+            (-1, b'{"start":{"result":1},"left":"left","right":"right"}')
+        ]
+        [after], _ = await finish(store, done(ends[0]), capacity=9)
+        assert after.results == 4
+        assert after._replace(results=-1) == await store.hydrate_step(after)
+
+
 @asynchronous
 async def test_children_past_the_capacity_go_to_their_queue_and_are_announced(
     each_database: str,

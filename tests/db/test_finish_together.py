@@ -24,7 +24,8 @@ from dags import (
     value,
 )
 
-from tasker_mp.db.store import ClaimedStep, Finished, Store
+from tasker_mp.claimed_step import ClaimedStep
+from tasker_mp.db.store import Finished, Store
 from tasker_mp.inflight import Settled
 
 FORK = {"root": (), "sink": ("root",), "goes on": ("root",), "after": ("goes on",)}

@@ -6,15 +6,17 @@ The guard is taken out of the function in a database of the test's own.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from uuid import UUID
 
 import pytest
-from dags import ONE, template
+from dags import DIAMOND, ONE, template
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tasker_mp.db.connect import connect
 
 from .test_workflow_machine import WorkflowMachine
+from .workflow_task import Fate
 from .workflow_world import WorkflowWorld
 
 Story = Callable[[WorkflowWorld], None]
@@ -68,6 +70,22 @@ def another_looks_for_the_dead_while_the_owner_lives(world: WorkflowWorld) -> No
     world.drive_to_the_end()
 
 
+def one_after_the_other_come_the_parents_of_one(world: WorkflowWorld, beside: int = 0) -> None:
+    """Each with `beside` results of other tasks."""
+    world.submit(template(DIAMOND))
+    one = world.join()
+    world.claim(one, 1)
+    world.finish(one, capacity=2)
+    for _ in range(2):
+        others = [world.submit(template(ONE)) for _ in range(beside)]
+        if others:
+            world.claim(one, beside)
+        late = [entry for entry in one.table.entries() if UUID(bytes=entry.task) in others]
+        world.finish(one, [Fate.COMPLETE], capacity=1, late=late)
+        world.check()
+    world.drive_to_the_end()
+
+
 GUARDS = [
     pytest.param(
         "finish_steps",
@@ -83,6 +101,22 @@ GUARDS = [
         "and",
         partial(a_result_comes_after_its_step_was_given_to_another, capacity=1),
         id="event-id fence of one",
+        marks=pytest.mark.long,
+    ),
+    pytest.param(
+        "finish_step",
+        "cardinality(v_next.ancestors) = p_results + 1",
+        "p_results >= 0",
+        one_after_the_other_come_the_parents_of_one,
+        id="whole input of one",
+        marks=pytest.mark.long,
+    ),
+    pytest.param(
+        "unlock_children",
+        "and cardinality(c.ancestors) = e.results + 1",
+        "and e.results >= 0",
+        partial(one_after_the_other_come_the_parents_of_one, beside=1),
+        id="whole input",
         marks=pytest.mark.long,
     ),
     pytest.param(

@@ -22,7 +22,8 @@ from dags import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasker_mp.db.store import ClaimedStep, Store
+from tasker_mp.claimed_step import ClaimedStep
+from tasker_mp.db.store import Store
 from tasker_mp.inflight import Settled
 
 from .dag_strategies import Graph, graphs

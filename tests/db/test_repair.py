@@ -35,10 +35,11 @@ from dags import (
     value,
 )
 
+from tasker_mp.claimed_step import ClaimedStep
 from tasker_mp.client import AsyncClient, Client
 from tasker_mp.client.repair import Change, Repair, whoever_calls
 from tasker_mp.db.connect import connect
-from tasker_mp.db.store import ClaimedStep, Store
+from tasker_mp.db.store import Store
 from tasker_mp.errors import (
     IllegalTransitionError,
     InvalidInputError,

@@ -29,9 +29,10 @@ from dags import (
     value,
 )
 
+from tasker_mp.claimed_step import ClaimedStep
 from tasker_mp.client import AsyncClient
 from tasker_mp.client.repair import Repair
-from tasker_mp.db.store import ClaimedStep, Store
+from tasker_mp.db.store import Store
 from tasker_mp.errors import EngineError, IllegalTransitionError
 from tasker_mp.identity import step_uuid
 from tasker_mp.inflight import Settled

@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 import msgspec
 from psycopg import AsyncConnection
 
-from tasker_mp.db.store import ClaimedStep, Store
+from tasker_mp.claimed_step import ClaimedStep
+from tasker_mp.db.store import Store
 from tasker_mp.inflight import Entry, InflightTable, Settled
 from tasker_mp.messages import StepError, StepOutcome
 from tasker_mp.settle import settle, settle_crash
@@ -52,18 +53,7 @@ def claim_of(steps: Sequence[ClaimedStep]) -> int:
 
 
 def entry_of(step: ClaimedStep, definition: StepDefinition) -> Entry:
-    return Entry(
-        event_id=step.event_id,
-        task=step.task,
-        step_no=step.step_no,
-        attempt=step.attempt,
-        claim_id=step.claim_id,
-        name=step.name,
-        step=definition,
-        payload=b"",
-        claimed_at=0.0,
-        crashes=step.crashes,
-    )
+    return Entry.of(step, definition, step.event(b"null"))
 
 
 def result_of(entry: Entry) -> dict[str, str]:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from entries import entry
 
-from tasker_mp.db.store import ClaimedStep
+from tasker_mp.claimed_step import ClaimedStep
 from tasker_mp.engine.dispatcher import Dispatcher
 from tasker_mp.engine.queues import QueueOrder
 from tasker_mp.engine.specs import SpecCache

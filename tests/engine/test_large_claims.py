@@ -4,8 +4,8 @@ import psycopg
 import pytest
 from engine_project import ProjectFolder, eventually, step
 
+from tasker_mp.claimed_step import ClaimedStep
 from tasker_mp.control import Command, ask
-from tasker_mp.db.store import ClaimedStep
 from tasker_mp.engine.portion import Portion
 from tasker_mp.engine.runtime import RuntimeDirectory
 
@@ -106,12 +106,18 @@ def test_a_step_whose_input_is_refused_fails_alone(folder: ProjectFolder) -> Non
 
 
 def test_a_result_is_not_blamed_for_its_childs_input(folder: ProjectFolder) -> None:
-    folder.template("chain", step("hold"), step("after", "hold", method="call"))
+    """Which the database gives where there is more than that result and what came before it."""
+    steps = (
+        step("beside", method="call"),
+        step("hold"),
+        step("after", "beside", "hold", method="call"),
+    )
+    folder.template("join", *steps)
     with (
         folder.running() as running,
         psycopg.connect(folder.dsn, autocommit=True) as admin,
     ):
-        [uuid] = running.submit("chain", n="too large")
+        [uuid] = running.submit("join", n="too large")
         folder.started("hold")
         admin.execute(
             "alter function tasker.hydrate(uuid[], integer[], bigint) rename to hydrate_good"
@@ -119,7 +125,8 @@ def test_a_result_is_not_blamed_for_its_childs_input(folder: ProjectFolder) -> N
         admin.execute(_REFUSING)
         folder.release()
         [task] = running.wait([uuid], _LIMIT)
-        assert [(s.name, s.state) for s in task.steps] == [("hold", "complete"), ("after", "error")]
+        states = {step.name: step.state for step in task.steps}
+        assert states == {"beside": "complete", "hold": "complete", "after": "error"}
 
 
 def _record_claims(admin: psycopg.Connection) -> None:

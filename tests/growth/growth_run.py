@@ -9,9 +9,10 @@ from dags import QUEUES, client
 from growing import Play
 from growing_strategies import result_of
 
+from tasker_mp.claimed_step import ClaimedStep
 from tasker_mp.client import Submission
-from tasker_mp.db.store import ClaimedStep, Finished, Store
-from tasker_mp.inflight import Entry, Pace, Settled
+from tasker_mp.db.store import Finished, Store
+from tasker_mp.inflight import Entry, Settled
 from tasker_mp.settle import grown
 from tasker_mp.template.growth import GrowingTemplate, Standing, read_standing
 from tasker_mp.template.model import Template
@@ -70,17 +71,10 @@ class GrowthRun:
 
     def settled(self, step: ClaimedStep) -> Settled:
         template_step = self.play.rows[self.play.number(step.name)].template_step
-        entry = Entry(
-            event_id=step.event_id,
-            task=step.task,
-            step_no=step.step_no,
-            attempt=step.attempt,
-            claim_id=step.claim_id,
-            name=step.name,
-            step=self.growing.step(template_step),
-            payload=b"",
-            claimed_at=0.0,
-            pace=Pace(),
+        entry = Entry.of(
+            step,
+            self.growing.step(template_step),
+            step.event(b"null"),
             growing=self.growing,
             template_step=template_step,
         )

@@ -11,7 +11,8 @@ from dags import asynchronous, client, opened, step_states, task_state, value
 from growing import batches, template
 from growth_run import GrowthRun, submit_growing
 
-from tasker_mp.db.store import ClaimedStep, Store
+from tasker_mp.claimed_step import ClaimedStep
+from tasker_mp.db.store import Store
 from tasker_mp.errors import IllegalTransitionError
 from tasker_mp.identity import step_uuid
 from tasker_mp.inflight import Settled

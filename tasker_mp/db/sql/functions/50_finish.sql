@@ -2,7 +2,7 @@
 create type tasker.finished as (
     kind text, task_uuid uuid, step_no integer, event_id uuid, template_id integer, name text,
     attempt integer, crashes integer, claim_id bigint, correlation_id uuid, context json,
-    dependencies json, traceparent text, extra json);
+    dependencies json, traceparent text, extra json, follows integer);
 
 -- Finishes a batch of claimed steps in one transaction, and continues their tasks.
 --
@@ -10,11 +10,13 @@ create type tasker.finished as (
 -- complete, waiting_for_retry (due in p_delays seconds), error, or in_progress for a step that goes on
 -- from a checkpoint; p_payloads holds the result of a complete step, that checkpoint, and the error of
 -- any other; p_crashed, whether the attempt took its worker down. Each is guarded by event and state.
+-- p_results: of how many ancestors of a complete step the caller has the results, or -1.
 -- p_growing: tasks of templates in which steps come to be at run time; p_growths: tasker.grow_tasks.
 -- p_durable: domain events, as {event, queue, message}, for the results that are accepted.
 --
 -- Returns only what the caller must act on, by `kind`:
---   step   a child that became ready, claimed for p_owner (at most p_capacity), hydrated
+--   step   a child that became ready, claimed for p_owner (at most p_capacity): hydrated; or only
+--          its own columns, where its input is that of the step number it `follows`, and its result
 --   stale  an event that was not accepted: finished before, or given to someone else
 --   early  an event whose growth must be computed anew, for what `context` says (standing_of)
 --   task   a task that ended, with its state
@@ -27,7 +29,7 @@ create type tasker.finished as (
 create function tasker.finish_steps(
     p_owner uuid, p_tasks uuid[], p_nos integer[], p_events uuid[], p_states tasker.step_state[],
     p_payloads json, p_metadata json, p_delays double precision[], p_crashed boolean[],
-    p_capacity integer,
+    p_results integer[], p_capacity integer,
     p_released bigint[], p_growing uuid[] default null, p_growths json default null,
     p_durable json default null)
 returns setof tasker.finished
@@ -42,12 +44,17 @@ declare
     v_sinks      uuid[];      -- tasks of complete steps without children, one place a step
     v_kid_tasks  uuid[];      -- children of complete steps, one place an edge
     v_kids       integer[];
+    v_parents    integer[];
+    v_results    integer[];   -- of how many ancestors of that parent the caller has the results
     v_early      uuid[];      -- not accepted yet: what they make must be computed anew
     v_halted     uuid[];      -- tasks of failed batches that end the others, one place a failure
     v_halted_nos integer[];
     v_direct     uuid[];      -- steps that the caller goes on with, one place a step
     v_direct_nos integer[];
+    v_whole      uuid[];      -- those of them that are hydrated here
+    v_whole_nos  integer[];
     v_kept       uuid[];      -- accepted, with a checkpoint to go on from
+    v_following  tasker.finished[];  -- and those whose input the caller has
     v_ready      record;
     v_claim      bigint;
 begin
@@ -62,6 +69,8 @@ begin
         select y.kept, y.direct_tasks, y.direct_nos into v_kept, v_direct, v_direct_nos
         from tasker.keep_checkpoints(
             p_tasks, p_nos, p_events, p_states, p_payloads, p_owner, p_capacity, v_now) y;
+        v_whole := v_direct;
+        v_whole_nos := v_direct_nos;
     end if;
 
     -- 1. The results, guarded.
@@ -75,30 +84,31 @@ begin
             crashes = s.crashes + i.crashed::integer,
             due_at = case when i.state = 'waiting_for_retry'
                           then v_now + make_interval(secs => i.delay) end
-        from rows from (unnest(p_tasks, p_nos, p_events, p_states, p_delays, p_crashed),
+        from rows from (unnest(p_tasks, p_nos, p_events, p_states, p_delays, p_crashed, p_results),
                         json_array_elements(p_payloads), json_array_elements(p_metadata))
-            i(task_uuid, step_no, event_id, state, delay, crashed, payload, metadata)
+            i(task_uuid, step_no, event_id, state, delay, crashed, results, payload, metadata)
         where s.task_uuid = i.task_uuid and s.step_no = i.step_no
           and s.event_id = i.event_id and s.state = 'in_progress'
           and i.step_no between 1 and 1048575
           and i.state <> 'in_progress' and (v_early is null or i.event_id <> all (v_early))
-        returning s.task_uuid, s.step_no, s.event_id, s.state, s.children, s.inputs,
+        returning s.task_uuid, s.step_no, s.event_id, s.state, s.children, s.inputs, i.results,
                   s.state = 'complete'
                       or s.inputs is not null and tasker.lets_through(s.state, s.inputs) as passed)
-    select array_agg(d.event_id),
-           array_agg(d.task_uuid) filter (where d.state = 'error'),
-           array_agg(d.event_id) filter (where d.state = 'waiting_for_retry'),
-           array_agg(d.task_uuid) filter (where d.passed and d.children = '{}'),
-           array_agg(distinct d.task_uuid) filter (where d.state <> 'waiting_for_retry'),
-           (select array_agg(e.task_uuid) from done e, unnest(e.children) where e.passed),
-           (select array_agg(k) from done e, unnest(e.children) k where e.passed),
-           array_agg(d.task_uuid) filter (where d.state = 'error' and d.inputs is not null
-               and tasker.failure_strategy(d.inputs) = 'fail_fast'),
-           array_agg(d.step_no) filter (where d.state = 'error' and d.inputs is not null
-               and tasker.failure_strategy(d.inputs) = 'fail_fast')
-    into v_events, v_failed, v_retried, v_sinks, v_quiet, v_kid_tasks, v_kids,
-         v_halted, v_halted_nos
-    from done d;
+    select d.*, e.*
+    into v_events, v_failed, v_retried, v_sinks, v_quiet, v_halted, v_halted_nos,
+         v_kid_tasks, v_kids, v_parents, v_results
+    from (select array_agg(d.event_id),
+                 array_agg(d.task_uuid) filter (where d.state = 'error'),
+                 array_agg(d.event_id) filter (where d.state = 'waiting_for_retry'),
+                 array_agg(d.task_uuid) filter (where d.passed and d.children = '{}'),
+                 array_agg(distinct d.task_uuid) filter (where d.state <> 'waiting_for_retry'),
+                 array_agg(d.task_uuid) filter (where d.state = 'error' and d.inputs is not null
+                     and tasker.failure_strategy(d.inputs) = 'fail_fast'),
+                 array_agg(d.step_no) filter (where d.state = 'error' and d.inputs is not null
+                     and tasker.failure_strategy(d.inputs) = 'fail_fast')
+          from done d) d,
+         (select array_agg(d.task_uuid), array_agg(k), array_agg(d.step_no), array_agg(d.results)
+          from done d, unnest(d.children) k where d.passed) e;
     if v_halted is not null then
         perform tasker.halt_batches(v_halted, v_halted_nos, v_now);
     end if;
@@ -115,7 +125,11 @@ begin
     if v_kids is not null then
         select * into v_ready from tasker.unlock_children(
             v_kid_tasks, v_kids, p_owner,
-            greatest(p_capacity - coalesce(cardinality(v_direct), 0), 0), v_now);
+            greatest(p_capacity - coalesce(cardinality(v_direct), 0), 0), v_now,
+            v_parents, v_results);
+        v_following := v_ready.following;
+        v_whole := v_direct || v_ready.whole_tasks;
+        v_whole_nos := v_direct_nos || v_ready.whole_nos;
         v_direct := v_direct || v_ready.direct_tasks;
         v_direct_nos := v_direct_nos || v_ready.direct_nos;
         -- A task with a child made ready goes on, but what it finished must be counted even so.
@@ -130,14 +144,23 @@ begin
     if v_direct is not null then
         insert into tasker.claims (owner, task_uuids, step_nos)
         values (p_owner, v_direct, v_direct_nos) returning claim_id into v_claim;
-        return query select 'step', h.* from tasker.hydrate(v_direct, v_direct_nos, v_claim) h;
+        if v_whole is not null then
+            return query select 'step', h.*, null::integer
+                         from tasker.hydrate(v_whole, v_whole_nos, v_claim) h;
+        end if;
+        if v_following is not null then
+            return query select 'step', f.task_uuid, f.step_no, f.event_id, f.template_id, f.name,
+                                f.attempt, f.crashes, v_claim, null::uuid, null::json, null::json,
+                                null::text, null::json, f.follows
+                         from unnest(v_following) f;
+        end if;
     end if;
 
     -- 3. The tasks that may have ended: all sinks complete, or nothing left that can move.
     if v_quiet is not null then
         return query select 'task', e.task_uuid, null::integer, null::uuid, null::integer,
                             e.state::text, null::integer, null::integer, null::bigint, null::uuid,
-                            null::json, null::json, null::text, null::json
+                            null::json, null::json, null::text, null::json, null::integer
                      from tasker.settle_tasks(v_quiet, v_sinks, v_failed, v_now) e;
     end if;
 
@@ -150,7 +173,7 @@ begin
                             null::text, null::integer, null::integer, null::bigint, null::uuid,
                             case when e.event_id = any (v_early)
                                  then tasker.standing_of(e.task_uuid) end,
-                            null::json, null::text, null::json
+                            null::json, null::text, null::json, null::integer
                      from unnest(p_events, p_tasks) e(event_id, task_uuid)
                      where e.event_id <> all (coalesce(v_events, '{}'))
                        and e.event_id <> all (coalesce(v_kept, '{}'));
@@ -159,19 +182,29 @@ end $$;
 
 -- Counts the children of satisfied steps down, one place an edge. Those with nothing left to wait
 -- for become ready: the first p_capacity are claimed for p_owner, the others go to their queue.
--- Lock order and plans: the caller's.
+--
+-- Who has the results of p_results ancestors of one of p_parents, and now its own, has all that a child
+-- with one ancestor more is given: a step's ancestors are its parents and theirs, and what is complete or
+-- resolved stays as it is. Such a child is `following` that parent, and the others are hydrated as a
+-- whole. (The numbers differ where an ancestor has no result, or a parent was resolved by hand
+-- before its own ancestors were done.) Lock order and plans: the caller's.
 create function tasker.unlock_children(
     p_tasks uuid[], p_nos integer[], p_owner uuid, p_capacity integer, p_now timestamptz,
+    p_parents integer[] default null, p_results integer[] default null,
     out direct_tasks uuid[], out direct_nos integer[],
+    out whole_tasks uuid[], out whole_nos integer[], out following tasker.finished[],
     out queued_tasks uuid[], out queued_nos integer[])
 language plpgsql as $$
 begin
     with edges as (
-        select e.task_uuid, e.step_no, count(*)::integer as finished
-        from unnest(p_tasks, p_nos) e(task_uuid, step_no)
+        select e.task_uuid, e.step_no, count(*)::integer as finished,
+               max(e.parent) as parent, max(e.results) as results
+        from unnest(p_tasks, p_nos, p_parents, p_results) e(task_uuid, step_no, parent, results)
         where e.step_no between 1 and 1048575 group by 1, 2),
     locked as (
         select c.task_uuid, c.step_no, e.finished,
+               case when e.finished = 1 and cardinality(c.ancestors) = e.results + 1
+                    then e.parent end as follows,
                c.state = 'pending' and c.waiting_on = e.finished as ready
         from edges e
         join tasker.steps c on c.task_uuid = e.task_uuid and c.step_no = e.step_no
@@ -194,12 +227,18 @@ begin
             claimed_at = case when r.direct then p_now else c.claimed_at end
         from ranked r
         where c.task_uuid = r.task_uuid and c.step_no = r.step_no
-        returning c.task_uuid, c.step_no, r.ready, r.direct)
+        returning c.task_uuid, c.step_no, c.event_id, c.template_id, c.name, c.attempts, c.crashes,
+                  r.follows, r.ready, r.direct)
     select array_agg(k.task_uuid) filter (where k.direct) as direct_tasks,
            array_agg(k.step_no) filter (where k.direct) as direct_nos,
+           array_agg(k.task_uuid) filter (where k.direct and k.follows is null),
+           array_agg(k.step_no) filter (where k.direct and k.follows is null),
+           array_agg(row('step', k.task_uuid, k.step_no, k.event_id, k.template_id, k.name,
+                         k.attempts, k.crashes, null, null, null, null, null, null,
+                         k.follows)::tasker.finished) filter (where k.direct and k.follows is not null),
            array_agg(k.task_uuid) filter (where k.ready and not k.direct) as queued_tasks,
            array_agg(k.step_no) filter (where k.ready and not k.direct) as queued_nos
-    into direct_tasks, direct_nos, queued_tasks, queued_nos from counted k;
+    into direct_tasks, direct_nos, whole_tasks, whole_nos, following, queued_tasks, queued_nos from counted k;
 
     if queued_tasks is not null then
         perform tasker.send_ready(queued_tasks, queued_nos);
