@@ -229,7 +229,8 @@ class AsyncClient:
         try:
             while not await self._has_ended(uuid):
                 try:
-                    await asyncio.wait_for(ended.wait(), _RECHECK_SECONDS)
+                    async with asyncio.timeout(_RECHECK_SECONDS):
+                        await ended.wait()
                 except TimeoutError:
                     continue
                 return

@@ -60,9 +60,10 @@ class ControlServer:
             oldest.transport.abort()
         self._clients[writer] = None
         try:
-            while (line := await asyncio.wait_for(_read_line(reader), _IDLE_LIMIT)) != b"":
+            while (line := await _read_line(reader)) != b"":
                 writer.write(msgspec.json.encode(await self._answer(line)) + b"\n")
-                await asyncio.wait_for(writer.drain(), _IDLE_LIMIT)
+                async with asyncio.timeout(_IDLE_LIMIT):
+                    await writer.drain()
                 await asyncio.sleep(0)  # a flood that is here already must not hold the loop
         except (TimeoutError, OSError) as error:
             log.debug("control client dropped", error=str(error))
@@ -87,16 +88,17 @@ class ControlServer:
 async def _read_line(reader: asyncio.StreamReader) -> bytes | None:
     """The next line, empty at the end; None for one that is too long, which is dropped."""
     fits = True
-    while True:
-        try:
-            line = await reader.readuntil(b"\n")
-        except asyncio.IncompleteReadError:
-            return b""  # half a line is no command
-        except asyncio.LimitOverrunError as error:
-            await reader.readexactly(error.consumed)  # the rest of it follows, if only its end
-            fits = False
-        else:
-            return line if fits else None
+    async with asyncio.timeout(_IDLE_LIMIT):
+        while True:
+            try:
+                line = await reader.readuntil(b"\n")
+            except asyncio.IncompleteReadError:
+                return b""  # half a line is no command
+            except asyncio.LimitOverrunError as error:
+                await reader.readexactly(error.consumed)  # the rest follows, if only its end
+                fits = False
+            else:
+                return line if fits else None
 
 
 def _peer_uid(writer: asyncio.StreamWriter) -> int:

@@ -12,6 +12,7 @@ import psutil
 import structlog
 
 from tasker_mp import process
+from tasker_mp.engine.cancellation import end
 from tasker_mp.engine.joint_watch import JointWatch
 from tasker_mp.engine.nursery import Nursery
 from tasker_mp.engine.watchdog import TICK, Overdue, Watchdog
@@ -273,7 +274,7 @@ class Fleet:
     # -- repairing ----------------------------------------------------------------------------
 
     def _repair(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._guarded(work))
+        task = asyncio.create_task(self._guarded(work), name=getattr(work, "__qualname__", None))
         self._repairs.add(task)
         task.add_done_callback(self._repairs.discard)
 
@@ -318,9 +319,7 @@ class Fleet:
         They stay watched until they are dead: one may wait for room for its last results.
         """
         self._stopping = True
-        for task in list(self._repairs):
-            task.cancel()
-        await asyncio.gather(*self._repairs, return_exceptions=True)
+        await end(list(self._repairs))
         for worker in self.workers.values():
             worker.ask_to_exit()
         self.dispatched()
@@ -335,7 +334,8 @@ class Fleet:
         while self.workers and (left := deadline - time.monotonic()) > 0:
             self._buried.clear()
             try:
-                await asyncio.wait_for(self._buried.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._buried.wait()
             except TimeoutError:
                 return
 

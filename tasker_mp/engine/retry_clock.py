@@ -35,6 +35,7 @@ class RetryClock:
             while (left := self._next - time.monotonic()) > 0:
                 self._earlier.clear()
                 try:
-                    await asyncio.wait_for(self._earlier.wait(), left)
+                    async with asyncio.timeout(left):
+                        await self._earlier.wait()
                 except TimeoutError:
                     break

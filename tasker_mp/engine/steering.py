@@ -57,7 +57,8 @@ class Steering:
         """Fresh, with the queues as the database has them now; without them while it is away."""
         if self._supervisor.database_answers:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._supervisor.census.ask(), _CENSUS_LIMIT)
+                async with asyncio.timeout(_CENSUS_LIMIT):
+                    await self._supervisor.census.ask()
         return status_document(self._supervisor.clock.observation())
 
     def metrics(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tasker_mp.db.reviver import Reviver
 from tasker_mp.db.session import Session
 from tasker_mp.engine.announcements import Announcements
 from tasker_mp.engine.announcer import Announcer
+from tasker_mp.engine.cancellation import end
 from tasker_mp.engine.census import Census
 from tasker_mp.engine.control import ControlServer
 from tasker_mp.engine.event_tail import EventTail
@@ -209,7 +210,9 @@ class Supervisor:
             self._run_along(loop)
 
     def _run_along(self, loop: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(self._guarded(loop)))
+        self._tasks.append(
+            asyncio.create_task(self._guarded(loop), name=getattr(loop, "__qualname__", None))
+        )
 
     async def _guarded(self, loop: Coroutine[Any, Any, None]) -> None:
         """A loop that ends by an error ends the supervisor, with that error."""
@@ -238,7 +241,8 @@ class Supervisor:
             if recovered:
                 log.warning("recovered steps of a dead supervisor", steps=recovered)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._state_changed.wait(), lease / 3)
+                async with asyncio.timeout(lease / 3):
+                    await self._state_changed.wait()
 
     async def _poll_loop(self) -> None:
         """Look into every queue now and then, as the mode wants it."""
@@ -288,9 +292,7 @@ class Supervisor:
             timeout=self.config.worker.drain_timeout,
             return_when=asyncio.FIRST_COMPLETED,
         )
-        draining.cancel()
-        told_to_stop.cancel()
-        await asyncio.gather(draining, told_to_stop, return_exceptions=True)
+        await end([draining, told_to_stop])
 
     async def _settle_all(self) -> None:
         """Until nothing is held, waiting for a database that is away as well."""
@@ -309,18 +311,15 @@ class Supervisor:
     async def _shut_down(self) -> None:
         self.state, self.pipeline.open = "stopped", False
         await self._control.stop()
-        for task in self._tasks:
-            task.cancel()
         self.census.stop()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         if self.web is not None:
             self.web.stop()
         await self.fleet.stop(0 if self._stop_now.is_set() else 1.0)
         await self.announcer.stop()
         clean = await self._leave() if self._holds_lock else False
         if self._ticking is not None:
-            self._ticking.cancel()
-            await asyncio.gather(self._ticking, return_exceptions=True)
+            await end([self._ticking])
         self.clock.close()
         if self._holds_lock:
             self._runtime.release(clean=clean)

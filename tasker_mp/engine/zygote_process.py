@@ -69,7 +69,8 @@ class ZygoteProcess:
         loop = asyncio.get_running_loop()
         loop.add_reader(self._socket.fileno(), self._answered.set)
         try:
-            await asyncio.wait_for(self._answered.wait(), _BOOT_LIMIT)
+            async with asyncio.timeout(_BOOT_LIMIT):
+                await self._answered.wait()
         except TimeoutError:
             raise EngineError(
                 f"the zygote (pid {self.pid}) did not {what} within {_BOOT_LIMIT:g} s"
