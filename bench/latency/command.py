@@ -28,6 +28,7 @@ from bench.latency.floors import FloorMeter, Floors
 from bench.latency.parts import PARTS, TOTAL, Timed, gathered, percentiles, timed_task
 from bench.latency.profile import profiled
 from bench.project import Served, bench_project, serving
+from bench.samples import percentile
 from bench.usage import load_average
 
 _GOALS = {50: 3.0, 99: 10.0}
@@ -115,15 +116,20 @@ def _round(
     _record_parts(document, gathered(found))
     _record_stages(document, served)
     _record_floors(document, meter.floors())
-    document.record(
-        _BARE,
-        median(bare.milliseconds()),
-        "ms",
-        "lower",
-        note="Submit, claim, four finishes, the task read: one process, one after the other;"
-        " without supervisor, workers and notifications.",
-        group="floors",
-    )
+    _record_bare(document, sorted(bare.milliseconds()))
+
+
+def _record_bare(document: Document, ordered: list[float]) -> None:
+    for percent in (50, 99):
+        document.record(
+            _series(_BARE, percent),
+            percentile(ordered, percent),
+            "ms",
+            "lower",
+            note="Submit, claim, four finishes, the task read: one process, one after the other;"
+            " without supervisor, workers and notifications.",
+            group=f"bare, p{percent}",
+        )
 
 
 def _record_parts(document: Document, found: dict[str, list[float]]) -> None:

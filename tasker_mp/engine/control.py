@@ -86,7 +86,8 @@ class ControlServer:
 
 
 async def _read_line(reader: asyncio.StreamReader) -> bytes | None:
-    """The next line, empty at the end; None for one that is too long, which is dropped."""
+    """The next line, empty at the end; None for one that is too long, which is dropped.
+    `TimeoutError` where none comes."""
     fits = True
     async with asyncio.timeout(_IDLE_LIMIT):
         while True:

@@ -29,9 +29,8 @@ create type tasker.finished as (
 create function tasker.finish_steps(
     p_owner uuid, p_tasks uuid[], p_nos integer[], p_events uuid[], p_states tasker.step_state[],
     p_payloads json, p_metadata json, p_delays double precision[], p_crashed boolean[],
-    p_results integer[], p_capacity integer,
-    p_released bigint[], p_growing uuid[] default null, p_growths json default null,
-    p_durable json default null)
+    p_results integer[], p_capacity integer, p_released bigint[],
+    p_growing uuid[] default null, p_growths json default null, p_durable json default null)
 returns setof tasker.finished
 language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -229,16 +228,18 @@ begin
         where c.task_uuid = r.task_uuid and c.step_no = r.step_no
         returning c.task_uuid, c.step_no, c.event_id, c.template_id, c.name, c.attempts, c.crashes,
                   r.follows, r.ready, r.direct)
-    select array_agg(k.task_uuid) filter (where k.direct) as direct_tasks,
-           array_agg(k.step_no) filter (where k.direct) as direct_nos,
+    select array_agg(k.task_uuid) filter (where k.direct),
+           array_agg(k.step_no) filter (where k.direct),
            array_agg(k.task_uuid) filter (where k.direct and k.follows is null),
            array_agg(k.step_no) filter (where k.direct and k.follows is null),
            array_agg(row('step', k.task_uuid, k.step_no, k.event_id, k.template_id, k.name,
                          k.attempts, k.crashes, null, null, null, null, null, null,
-                         k.follows)::tasker.finished) filter (where k.direct and k.follows is not null),
-           array_agg(k.task_uuid) filter (where k.ready and not k.direct) as queued_tasks,
-           array_agg(k.step_no) filter (where k.ready and not k.direct) as queued_nos
-    into direct_tasks, direct_nos, whole_tasks, whole_nos, following, queued_tasks, queued_nos from counted k;
+                         k.follows)::tasker.finished)
+               filter (where k.direct and k.follows is not null),
+           array_agg(k.task_uuid) filter (where k.ready and not k.direct),
+           array_agg(k.step_no) filter (where k.ready and not k.direct)
+    into direct_tasks, direct_nos, whole_tasks, whole_nos, following, queued_tasks, queued_nos
+    from counted k;
 
     if queued_tasks is not null then
         perform tasker.send_ready(queued_tasks, queued_nos);

@@ -2,8 +2,7 @@
 -- task that is alone, whose time is what the statements of a batch take to begin and to end (0.42
 -- against 0.26 ms a call). Whatever else it meets, it leaves to finish_steps, with the same answer.
 --
--- No growth and no durable events. p_metadata is null or an object; p_results as there; p_capacity is
--- 1 at least.
+-- No growth and no durable events. p_metadata is null or an object, p_capacity is 1 at least.
 -- Lock order: as finish_steps.
 create function tasker.finish_step(
     p_owner uuid, p_task uuid, p_no integer, p_event uuid, p_payload json, p_metadata json,

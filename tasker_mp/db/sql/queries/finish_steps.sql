@@ -3,4 +3,5 @@ select * from tasker.finish_steps(
     %(owner)s::uuid, %(tasks)s::uuid[], %(nos)s::integer[], %(events)s::uuid[],
     %(states)s::tasker.step_state[], %(payloads)s::json, %(metadata)s::json,
     %(delays)s::double precision[], %(crashed)s::boolean[], %(results)s::integer[],
-    %(capacity)s::integer, %(released)s::bigint[], %(growing)s::uuid[], %(growths)s::json, %(durable)s::json)
+    %(capacity)s::integer, %(released)s::bigint[],
+    %(growing)s::uuid[], %(growths)s::json, %(durable)s::json)
