@@ -42,7 +42,8 @@ class Faults:
         killed = set()
         for hit in hits:
             match hit.kind:
-                case Kind.WORKER:
+                # A zygote that was hit may have been a worker just forked, with its title still.
+                case Kind.WORKER | Kind.ZYGOTE:
                     self.killed_workers[hit.pid].append(hit.at_ns)
                 case Kind.SUPERVISOR:
                     killed.add(hit.pid)
