@@ -42,8 +42,7 @@ class Faults:
         killed = set()
         for hit in hits:
             match hit.kind:
-                # A zygote that was hit may have been a worker just forked, with its title still.
-                case Kind.WORKER | Kind.ZYGOTE:
+                case Kind.WORKER:
                     self.killed_workers[hit.pid].append(hit.at_ns)
                 case Kind.SUPERVISOR:
                     killed.add(hit.pid)

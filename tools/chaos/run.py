@@ -207,7 +207,9 @@ class Run:
             settings = database.settings()
         finally:
             database.close()
-        events = search_log(self.project.log, faults_by_time.killed_workers, self._findings)
+        # A zygote that was hit may have been a worker just forked, with its title still.
+        killed = {hit.pid for hit in hits if hit.kind in (Kind.WORKER, Kind.ZYGOTE)}
+        events = search_log(self.project.log, killed, self._findings)
         self._check_exits()
         return Ledger(
             options=self._options,
