@@ -15,6 +15,8 @@ from tasker_mp.template.model import StepDefinition
 
 _BRIEF = 0.05
 """Seconds for which a plain step may keep a worker's coroutines waiting (`worker/job.py`)."""
+_QUICK_RUNS = 20
+"""After so many, one slow run is the machine's: it may hold up anything for a moment."""
 _A_BIT_MORE = 1.001
 
 
@@ -27,11 +29,19 @@ class Pace(Struct, eq=False):
     template: str = ""
     step: str = ""
     concurrency: int = 0
+    quick_runs: int = 0
+    """Since the last slow one."""
+    slow: bool = False
+    """Whether the last slow one counts."""
 
     def note(self, seconds: float, concurrency: int = 1) -> None:
         """A slow run counts at once and fades; a fast one is one of many."""
         self.usual = max(seconds, self.usual * 0.9)
         self.concurrency = concurrency
+        if seconds > _BRIEF:
+            self.slow, self.quick_runs = self.quick_runs < _QUICK_RUNS, 0
+        else:
+            self.quick_runs += 1
 
     def note_wait(self, seconds: float) -> None:
         """One of them waited so long for coroutines to end: unless it is known to be one itself,
@@ -49,7 +59,7 @@ class Pace(Struct, eq=False):
     @property
     def apart(self) -> bool:
         """Whether it would wait for the coroutines that a worker runs."""
-        return self.concurrency == 1 and self.usual > _BRIEF
+        return self.slow and self.concurrency == 1 and self.usual > _BRIEF
 
 
 class Entry(Struct, eq=False):

@@ -86,3 +86,22 @@ def test_a_slow_run_counts_at_once_and_fades() -> None:
     for _ in range(100):
         pace.note(0.001)
     assert pace.usual == pytest.approx(0.001)
+
+
+@pytest.mark.parametrize(
+    ("runs", "apart"),
+    [
+        ([0.06], True),
+        ([0.001] * 19 + [0.06], True),
+        ([0.001] * 20 + [0.06], False),
+        ([0.001] * 20 + [0.06] + [0.001] * 5 + [0.06], True),
+        ([0.001] * 20 + [0.06, 0.06] + [0.001] * 20, False),
+    ],
+)
+def test_a_kind_wants_a_worker_of_its_own_unless_only_one_of_many_runs_was_slow(
+    runs: list[float], apart: bool
+) -> None:
+    pace = Pace()
+    for seconds in runs:
+        pace.note(seconds)
+    assert pace.apart is apart

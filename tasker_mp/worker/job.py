@@ -25,6 +25,8 @@ _BRIEF_NS = 50_000_000
 """A plain step that usually ends sooner may keep coroutines waiting; it holds up all of them."""
 _WARY = 3
 """Quick runs that make a slow one forgotten."""
+_QUICK_RUNS = 20
+"""After so many, one slow run is the machine's: it may hold up anything for a moment."""
 
 
 class Job:
@@ -42,14 +44,17 @@ class Job:
         """Whether its outcomes have to be looked at for what the template says of them."""
         self.usual_ns = _UNKNOWN_NS
         self._wary = 1
+        self._quick_runs = 0
 
     def note(self, run_ns: int) -> None:
-        """A slow run counts at once, and fades."""
+        """A slow run counts at once, unless it is one after many quick ones, and fades."""
         self.usual_ns = max(run_ns, self.usual_ns - (self.usual_ns >> 3))
         if run_ns >= _BRIEF_NS:
-            self._wary = _WARY
-        elif self._wary:
-            self._wary -= 1
+            self._wary = _WARY if self._quick_runs < _QUICK_RUNS else 0
+            self._quick_runs = 0
+        else:
+            self._wary = max(0, self._wary - 1)
+            self._quick_runs += 1
 
     @property
     def brief(self) -> bool:

@@ -129,10 +129,6 @@ class ProjectFolder:
         """Let the steps that hold go on."""
         (self.root / "release").touch()
 
-    def hold(self) -> None:
-        """Have them hold again."""
-        (self.root / "release").unlink()
-
 
 class Running:
     """A supervisor with a client beside it."""
