@@ -7,6 +7,7 @@ a PostgreSQL of the system, where there is another one (what is not the way of e
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -152,9 +153,22 @@ def _shared_server(name: str, binaries: Path | None) -> Iterator[str]:
             server.reset()
 
 
-def _run_folder(name: str) -> Path:
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The process that outlives the others of a run takes the folder of their servers with it."""
+    folder = _servers_folder()
+    if hasattr(config, "workerinput") or not folder.is_dir():
+        return
+    if not any(EmbeddedServer(path).status().running for path in folder.iterdir()):
+        shutil.rmtree(folder)
+
+
+def _servers_folder() -> Path:
     checkout = hashlib.sha256(str(Path(__file__).resolve()).encode()).hexdigest()[:8]
-    folder = Path(tempfile.gettempdir()) / f"tasker-mp-tests-{os.geteuid()}-{checkout}" / name
+    return Path(tempfile.gettempdir()) / f"tasker-mp-tests-{os.geteuid()}-{checkout}"
+
+
+def _run_folder(name: str) -> Path:
+    folder = _servers_folder() / name
     for path in (folder.parent, folder):
         path.mkdir(exist_ok=True)
         assert path.stat().st_uid == os.geteuid(), f"{path} belongs to somebody else: remove it"

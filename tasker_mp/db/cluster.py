@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +56,8 @@ class Cluster:
         code, output = self._control("stop", "-m", mode, limit=_STOP_LIMIT)
         if code and running_postmaster(data):
             raise EmbeddedServerError(f"the server of {data} does not stop: {_last(output)}")
+        with suppress(OSError):  # it is not there, or not empty
+            self.place.socket_folder.rmdir()
 
     # -- making ----------------------------------------------------------------------------------
 

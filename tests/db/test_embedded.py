@@ -12,6 +12,7 @@ import pytest
 
 from tasker_mp.db.cluster import Cluster
 from tasker_mp.db.embedded import EmbeddedServer, EmbeddedServerError, lease
+from tasker_mp.db.place import place_of
 from tasker_mp.db.postmaster import running_postmaster, wait_until
 
 from .commands import finish, run
@@ -249,6 +250,15 @@ def test_reset_deletes_the_data_and_only_those(project: Path) -> None:
     assert not server.status().data.exists()
     assert not sockets.exists()
     assert (project / "mine").exists()
+
+
+def test_the_last_user_takes_the_sockets_folder_with_it(project: Path) -> None:
+    folder = place_of(project).socket_folder
+    with lease(project):
+        assert folder.is_dir()
+    assert not folder.exists()
+    with lease(project) as dsn:
+        assert setting(dsn, "unix_socket_directories") == str(folder)
 
 
 def test_a_socket_that_answers_is_the_servers_own(project: Path) -> None:
