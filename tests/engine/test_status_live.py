@@ -4,14 +4,11 @@ import os
 import signal
 import threading
 import time
-from datetime import datetime
 from typing import Any
 
 import msgspec
-import psycopg
 import pytest
 from engine_project import ProjectFolder, eventually, step
-from psycopg.conninfo import conninfo_to_dict
 
 from tasker_mp import bootstrap
 from tasker_mp.control import Command, ask
@@ -21,8 +18,6 @@ from tasker_mp.observation import Observation
 from tasker_mp.observer import Observer
 from tasker_mp.snapshot import STAGES
 from tasker_mp.status_page import StatusPageWriter, read_status_page
-
-_IDLE_SECONDS = 8
 
 
 def tell(folder: ProjectFolder, command: str, **fields: Any) -> dict[str, Any]:
@@ -198,27 +193,6 @@ def test_the_page_of_a_killed_one_is_known_for_what_it_is(folder: ProjectFolder)
     with folder.running():
         second = eventually(observer.look)
         assert second.snapshot.start_ticks > first.snapshot.start_ticks
-
-
-def test_an_idle_supervisor_asks_the_database_at_most_twice_a_second(folder: ProjectFolder) -> None:
-    folder.template("call")
-    query = "select pid, query_start from pg_stat_activity"
-    query += " where datname = %s and backend_type = 'client backend' and pid <> pg_backend_pid()"
-    name = conninfo_to_dict(folder.dsn)["dbname"]
-    with folder.running() as running:
-        running.run("call")
-        running.client.close()
-        with psycopg.connect(folder.dsn, autocommit=True) as other:
-
-            def latest() -> set[tuple[int, datetime]]:
-                """Of each backend its latest query: seen often enough, that is every one."""
-                return set(other.execute(query, [name]).fetchall())
-
-            before, started, asked = latest(), time.monotonic(), set()
-            while (seconds := time.monotonic() - started) < _IDLE_SECONDS:
-                asked |= latest() - before
-                time.sleep(0.02)
-    assert 2 <= len(asked) <= 2 * seconds + 1
 
 
 def test_the_log_level_changes_while_it_runs(
