@@ -43,7 +43,7 @@ async def test_updates_of_a_step_and_of_a_task_stay_on_the_page(project: Path) -
 
 
 def test_no_column_of_the_large_tables_is_sampled_in_depth(database: str) -> None:
-    """An analyze of ten rows a target, through values of any size, while the work goes on."""
+    """Autovacuum's analyze reads 300 rows a target, with their values, while the work goes on."""
     for table in ("tasker.steps", "tasker.tasks"):
         for name, target, kind in rows(database, _TARGETS, table):
             limit = 0 if kind == "json" or kind.endswith("[]") else 10
