@@ -128,6 +128,7 @@ class Supervisor:
         try:
             await self._start()
             gc.freeze()  # or a full collection goes through all imports: steps would wait 10 ms
+            self.clock.write()  # who hears that it is ready finds the page saying so
             if on_ready is not None:
                 on_ready()
             self.announcer.start()

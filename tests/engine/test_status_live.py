@@ -39,6 +39,15 @@ class Watching:
         return found
 
 
+def test_whoever_hears_that_it_is_ready_finds_the_page_saying_so(folder: ProjectFolder) -> None:
+    folder.template("call")
+    for _ in range(3):  # the page is written four times a second anyway
+        with folder.running():
+            page = read_status_page(RuntimeDirectory(folder.root).status_page)
+            assert page is not None
+            assert msgspec.json.decode(page)["state"] == "running"
+
+
 def test_what_steps_do_is_on_the_page(folder: ProjectFolder) -> None:
     folder.template("chain", step("a", method="short"), step("b", "a", method="call"))
     folder.template("permanent")
