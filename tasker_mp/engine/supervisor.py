@@ -128,7 +128,6 @@ class Supervisor:
         try:
             await self._start()
             gc.freeze()  # or a full collection goes through all imports: steps would wait 10 ms
-            self.clock.write()  # who hears that it is ready finds the page saying so
             if on_ready is not None:
                 on_ready()
             self.announcer.start()
@@ -274,6 +273,7 @@ class Supervisor:
     def _enter(self, state: State, *, claims: bool) -> None:
         self.state, self.pipeline.open = state, claims
         self._state_changed.set()
+        self.clock.write()  # who is told of it, ready or paused, finds the page saying so
 
     @property
     def database_answers(self) -> bool:
