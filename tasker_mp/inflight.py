@@ -15,8 +15,6 @@ from tasker_mp.template.model import StepDefinition
 
 _BRIEF = 0.05
 """Seconds for which a plain step may keep a worker's coroutines waiting (`worker/job.py`)."""
-_QUICK_RUNS = 20
-"""After so many, one slow run is the machine's: it may hold up anything for a moment."""
 _A_BIT_MORE = 1.001
 
 
@@ -29,25 +27,20 @@ class Pace(Struct, eq=False):
     template: str = ""
     step: str = ""
     concurrency: int = 0
-    quick_runs: int = 0
-    """Since the last slow one."""
-    slow: bool = False
-    """Whether the last slow one counts."""
+    apart: bool = False
+    """Whether it wants a worker without coroutines, for it would only wait for their ends."""
 
     def note(self, seconds: float, concurrency: int = 1) -> None:
         """A slow run counts at once and fades; a fast one is one of many."""
         self.usual = max(seconds, self.usual * 0.9)
         self.concurrency = concurrency
-        if seconds > _BRIEF:
-            self.slow, self.quick_runs = self.quick_runs < _QUICK_RUNS, 0
-        else:
-            self.quick_runs += 1
+        if self.usual <= _BRIEF or concurrency > 1:
+            self.apart = False
 
-    def note_wait(self, seconds: float) -> None:
-        """One of them waited so long for coroutines to end: unless it is known to be one itself,
-        it wants a worker of its own."""
-        if self.concurrency <= 1:
-            self.note(seconds)
+    def note_kept(self, seconds: float) -> None:
+        """A worker kept one of them for so long because it had coroutines."""
+        self.note(seconds)
+        self.apart = True
 
     def share(self, allowance: float) -> float:
         """What one takes of the seconds that may wait in a worker: those that run at once fill it,
@@ -55,11 +48,6 @@ class Pace(Struct, eq=False):
         if self.concurrency <= 1:
             return self.usual
         return min(self.usual, allowance) / self.concurrency * _A_BIT_MORE
-
-    @property
-    def apart(self) -> bool:
-        """Whether it would wait for the coroutines that a worker runs."""
-        return self.slow and self.concurrency == 1 and self.usual > _BRIEF
 
 
 class Entry(Struct, eq=False):

@@ -90,18 +90,16 @@ def test_a_slow_run_counts_at_once_and_fades() -> None:
 
 @pytest.mark.parametrize(
     ("runs", "apart"),
-    [
-        ([0.06], True),
-        ([0.001] * 19 + [0.06], True),
-        ([0.001] * 20 + [0.06], False),
-        ([0.001] * 20 + [0.06] + [0.001] * 5 + [0.06], True),
-        ([0.001] * 20 + [0.06, 0.06] + [0.001] * 20, False),
-    ],
+    [([], True), ([0.001] * 6, True), ([0.001] * 7, False), ([60.0], True)],
 )
-def test_a_kind_wants_a_worker_of_its_own_unless_only_one_of_many_runs_was_slow(
+def test_a_kind_that_was_kept_by_coroutines_wants_no_worker_with_any_until_it_is_quick(
     runs: list[float], apart: bool
 ) -> None:
     pace = Pace()
+    pace.note_kept(0.1)
     for seconds in runs:
         pace.note(seconds)
     assert pace.apart is apart
+    pace.note_kept(0.1)
+    pace.note(60.0, concurrency=100)
+    assert not pace.apart, "it runs beside others"

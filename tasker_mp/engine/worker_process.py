@@ -221,8 +221,8 @@ class WorkerProcess:
         self.page.revoke(self._number)
         self._gate.give()
         entries = [entry for entry in self._sent.values() if entry.number > started]
-        if self.joined() and self.page.turn is None:
-            entries[0].pace.note_wait(_QUEUED_SECONDS)
+        if entries[0].number == self.page.kept:
+            entries[0].pace.note_kept(_QUEUED_SECONDS)
         for entry in entries:
             self._forget(entry.event_id)
         return entries

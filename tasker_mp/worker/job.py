@@ -18,6 +18,7 @@ from tasker_mp.messages import (
 from tasker_mp.registry import HandlerRegistry, ResolutionError
 from tasker_mp.result import ErrorType
 from tasker_mp.worker.page import Kind
+from tasker_mp.worker.run_delay import RunDelay
 
 _JOBS_KEPT = 10_000
 _UNKNOWN_NS = 1_000_000_000
@@ -46,9 +47,15 @@ class Job:
         self._wary = 1
         self._quick_runs = 0
 
-    def note(self, run_ns: int) -> None:
-        """A slow run counts at once, unless it is one after many quick ones, and fades."""
+    def note(self, run_ns: int, delay: RunDelay | None = None) -> None:
+        """A slow run counts at once, unless it is one after many quick ones, and fades.
+
+        `delay` is marked no later than at the run's start: what a plain step waited for a core is
+        not its own time.
+        """
         self.usual_ns = max(run_ns, self.usual_ns - (self.usual_ns >> 3))
+        if run_ns >= _BRIEF_NS and delay is not None:
+            run_ns -= delay.since_mark_ns()
         if run_ns >= _BRIEF_NS:
             self._wary = _WARY if self._quick_runs < _QUICK_RUNS else 0
             self._quick_runs = 0

@@ -21,6 +21,7 @@ from tasker_mp.worker.job import Job, JobBook, no_handler, read_event, unreadabl
 from tasker_mp.worker.output import Output
 from tasker_mp.worker.page import WorkerPage
 from tasker_mp.worker.reports import StepReports
+from tasker_mp.worker.run_delay import RunDelay
 from tasker_mp.worker.settings import EXIT_EVENT
 from tasker_mp.worker.together import Together
 
@@ -61,6 +62,7 @@ class Worker:
         )
         self._pid = os.getpid()
         self._published_ns = 0
+        self._delay = RunDelay()
         self._job: Job | None = None
         self.number = 0
         self.ended = 0
@@ -87,6 +89,10 @@ class Worker:
                 if together.running or together.left:
                     together.serve()
             self.publish()
+
+    def close(self) -> None:
+        self._together.close()
+        self._delay.close()
 
     def requests_fileno(self) -> int:
         return self._requests.fileno()
@@ -127,7 +133,7 @@ class Worker:
         self.ended = self.number
         if isinstance(made, Job) and context is not None:
             self._reports.ended(context, outcome)
-            made.note(outcome.run_ns)
+            made.note(outcome.run_ns, self._delay)
         if finished - self._published_ns > _PUBLISH_AFTER_NS:
             self.publish(finished)
 
@@ -202,3 +208,4 @@ class Worker:
         # handler that leaves it unable to publish would be tried for ever.
         self._page.mark_finished(self.ended)
         self._published_ns = now_ns or time.monotonic_ns()
+        self._delay.mark()

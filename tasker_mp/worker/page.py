@@ -19,10 +19,11 @@ _PLACES: Final = 7  # so many places of the table have ever been used
 _REVOKED: Final = 8  # by the supervisor, on a cache line of its own: skip events up to this one
 _ADOPTED: Final = 9  # 1 once the supervisor watches this worker
 _SEVERITY: Final = 10  # by the supervisor: log nothing below it; 0 as it was told at its start
+_KEPT: Final = 16  # by the worker: the latest event that it keeps until its coroutines have ended
 
 # The table of what runs beside other events, from its start until its result is published; a place
 # is two slots: since when (monotonic nanoseconds), and the event's number with its kind below it.
-_TABLE: Final = 16
+_TABLE: Final = 18
 PLACES: Final = (PAGE_BYTES // 8 - _TABLE) // 2
 _KIND_BITS: Final = 1
 
@@ -74,6 +75,9 @@ class WorkerPage:
 
     def mark_skipped(self, number: int) -> None:
         self._slots[_SKIPPED] = number
+
+    def mark_kept(self, number: int) -> None:
+        self._slots[_KEPT] = number
 
     def join(self, place: int, event: Joined) -> None:
         """Move the event that has just started into the table: at no moment is it nowhere."""
@@ -127,6 +131,11 @@ class WorkerPage:
     @property
     def revoked(self) -> int:
         return self._slots[_REVOKED]
+
+    @property
+    def kept(self) -> int:
+        """The latest event that did not start because others ran beside each other."""
+        return self._slots[_KEPT]
 
     @property
     def ready(self) -> bool:

@@ -170,6 +170,7 @@ class Together:
             if not self.running or job is None or job.brief:
                 self._leave()
             else:
+                self._page.mark_kept(host.number + 1)
                 self._look_again()
             return False
         if not self._company.has_room(job.kind):

@@ -121,7 +121,7 @@ class _Bench:
         return {self.ids[r.event_id]: outcome_decoder.decode(r.payload) for r in records}
 
     def close(self) -> None:
-        self.worker._together.close()
+        self.worker.close()
         for end in (self.requests, self.results, self.page, self.gate, *self._ends):
             end.close()
 
@@ -263,6 +263,7 @@ def test_what_waits_for_coroutines_can_be_taken_back_and_the_next_ones_start(
     bench.worker.run()
     supervisor.join()
     assert [bench.ids[r.event_id] for r in bench.results.drain()] == ["next", "long"]
+    assert bench.page.kept == 2, "the supervisor learns that it was for the coroutines"
     assert _Acts.notes == [
         "starts long", "reached 2", "starts next", "ends next", "ends long",
     ]  # fmt: skip

@@ -69,7 +69,7 @@ class _Bench:
         return {r.event_id: outcome_decoder.decode(r.payload) for r in self.results.drain()}
 
     def close(self) -> None:
-        self.worker._together.close()
+        self.worker.close()
         for end in (self.requests, self.results, self.page, self.gate, *self._ends):
             end.close()
 
