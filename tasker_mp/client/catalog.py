@@ -93,6 +93,7 @@ def registration(template: Template) -> dict[str, Any]:
             "parents": step.parents,
             "children": step.children,
             "ancestors": step.ancestors,
+            "implied": step.implied,
         }
         for step in plan(template)
         if step.initial

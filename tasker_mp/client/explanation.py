@@ -35,7 +35,8 @@ class Reason(StrEnum):
 class StepExplanation(Struct, kw_only=True):
     """One step: `reason` for programs, `message` for people, and what it hangs on.
 
-    `waits_for` names the parents that are not complete, `blocked_by` the failed ancestors;
+    `waits_for` names the parents that are not complete (without those that another parent waits
+    for), `blocked_by` the failed ancestors;
     `seconds` are those until it is due or recovered, or since it was claimed.
     """
 

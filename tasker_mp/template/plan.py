@@ -1,6 +1,8 @@
 """The numbered steps of a template: what a submit creates, and what each finish unlocks."""
 
+from functools import reduce
 from itertools import compress
+from operator import or_
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -23,13 +25,17 @@ class PlannedStep(Struct, frozen=True):
 
     `initial` is False where only a decision or a batch creates the step, at run time. The children
     of an initial step are initial ones, since no others exist when it starts; a step created later
-    lists all that the template puts behind it. `parents` counts what the step waits for.
+    lists all that the template puts behind it.
+
+    `parents` counts the steps whose `children` it is among. A parent that another parent waits for
+    is not one of them but `implied`: it has ended before that one starts, so nobody need count it.
     """
 
     step_no: int
     name: str
     children: list[int]
     parents: int
+    implied: list[int]
     initial: bool
     ancestor_mask: int
 
@@ -68,7 +74,11 @@ def outline(template: Template) -> Outline:
 
 def plan(template: Template) -> list[PlannedStep]:
     """Every step of the template in topological order; `TemplateError` where there is none."""
-    steps, parents, initial, masks = outline(template)
+    steps, named, initial, masks = outline(template)
+    # Where steps come to be at run time, growth adds edges to these, and counts all of them.
+    static = all(step.type == "standard" for step in template.steps)
+    implied = [_implied(above, masks) if static else [] for above in named]
+    parents = [_without(*pair) for pair in zip(named, implied, strict=True)]
     children = _children(parents, initial)
     return [
         PlannedStep(
@@ -76,6 +86,7 @@ def plan(template: Template) -> list[PlannedStep]:
             name=step.name,
             children=children[number],
             parents=len(parents[number]),
+            implied=implied[number],
             initial=initial[number],
             ancestor_mask=masks[number],
         )
@@ -116,6 +127,18 @@ def _children(parents: list[list[int]], initial: list[bool]) -> list[list[int]]:
             if initial[number] or not initial[parent]:
                 children[parent].append(number)
     return children
+
+
+def _implied(above: list[int], masks: list[int]) -> list[int]:
+    """Those of the parents that come before another one of them."""
+    if len(above) < 2:
+        return []
+    before = reduce(or_, (masks[parent] for parent in above))
+    return [parent for parent in above if before >> parent & 1]
+
+
+def _without(above: list[int], implied: list[int]) -> list[int]:
+    return sorted(set(above).difference(implied)) if implied else above
 
 
 def _ancestor_masks(parents: list[list[int]]) -> list[int]:

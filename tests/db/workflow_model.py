@@ -215,6 +215,7 @@ class WorkflowModel:
             raise RefusedError
         step.result, step.due_in = value, None
         step.move("resolved_manually", by_hand=True)
+        task.counts_all |= bool(task.open_parents(name))
         ready = task.ready_behind([name])
         for child in ready:
             task.steps[child].move("enqueued")

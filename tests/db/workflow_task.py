@@ -114,6 +114,8 @@ class Task:
     priority: int
     steps: dict[str, Step]
     state: str = "pending"
+    counts_all: bool = False
+    """Whether a step was resolved before its own parents were done: it says nothing of them."""
 
     def __post_init__(self) -> None:
         self.children: dict[str, list[str]] = {name: [] for name in self.steps}
@@ -141,6 +143,11 @@ class Task:
 
     def open_parents(self, name: str) -> list[str]:
         return [p for p in self.steps[name].parents if self.steps[p].state not in SATISFIED]
+
+    def counted_parents(self, name: str) -> list[str]:
+        """The open ones, without those that are certain to end before another parent begins."""
+        implied = set[str]().union(*(self.ancestors[p] for p in self.steps[name].parents))
+        return [p for p in self.open_parents(name) if self.counts_all or p not in implied]
 
     def open_sinks(self) -> int:
         sinks = [step for name, step in self.steps.items() if not self.children[name]]

@@ -53,12 +53,16 @@ def test_a_plan_is_topological_and_agrees_with_the_edges(dependencies):
     for step in steps:
         parents = {number[name] for name in dependencies[step.name]}
         assert all(parent < step.step_no for parent in parents)
-        assert step.parents == len(parents)
+        implied = {p for p in parents if any(p in steps[q - 1].ancestors for q in parents)}
+        assert step.implied == sorted(implied)
+        assert step.parents == len(parents - implied)
         assert step.initial
         assert step.ancestors == sorted(number[n] for n in closure(dependencies, step.name))
-        assert step.children == sorted(
-            number[name] for name, above in dependencies.items() if step.name in above
-        )
+        assert step.children == [
+            below.step_no
+            for below in steps
+            if step.name in dependencies[below.name] and step.step_no not in below.implied
+        ]
 
 
 @given(dags())
@@ -72,6 +76,13 @@ def test_file_order_is_kept_wherever_the_dag_allows(dependencies):
 def test_a_dependency_named_twice_counts_once():
     root, child = plan(template({"a": [], "b": ["a", "a"]}))
     assert (root.children, child.parents, child.ancestors) == ([2], 1, [1])
+
+
+def test_where_steps_come_to_be_at_run_time_every_edge_is_counted():
+    dependencies = {"a": [], "b": ["a"], "c": ["a", "b"]}
+    assert [step.implied for step in plan(template(dependencies))] == [[], [], [1]]
+    steps = plan(template(dependencies, {"b": "batchable"}))
+    assert [(step.children, step.implied) for step in steps] == [([2, 3], []), ([3], []), ([], [])]
 
 
 def test_steps_behind_a_decision_are_created_later():

@@ -1,5 +1,5 @@
 -- Registers a template with its plan; the same text again is the same row, moved to the front.
--- p_steps: a JSON array of {step_no, name, parents, children, ancestors}.
+-- p_steps: a JSON array of {step_no, name, parents, children, ancestors, implied}.
 create function tasker.register_template(
     p_namespace text, p_name text, p_version text, p_digest bytea, p_definition json, p_steps json)
 returns integer
@@ -15,10 +15,12 @@ begin
         do update set registered_at = clock_timestamp()
     returning template_id into v_id;
 
-    insert into tasker.template_steps (template_id, step_no, name, parents, children, ancestors)
-    select v_id, s.step_no, s.name, s.parents, s.children, s.ancestors
+    insert into tasker.template_steps
+        (template_id, step_no, name, parents, children, ancestors, implied)
+    select v_id, s.step_no, s.name, s.parents, s.children, s.ancestors, s.implied
     from json_to_recordset(p_steps)
-        s(step_no integer, name text, parents integer, children integer[], ancestors integer[])
+        s(step_no integer, name text, parents integer, children integer[], ancestors integer[],
+          implied integer[])
     on conflict (template_id, step_no) do nothing;
 
     perform tasker.create_queues(p_namespace);

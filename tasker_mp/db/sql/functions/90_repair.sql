@@ -238,6 +238,30 @@ begin
     perform tasker.watch_again(p_task);
 end $$;
 
+-- Has the steps of a task wait for all the parents that their template names, also for those that come
+-- before another parent and are not counted for that (template_steps.implied): a step is resolved before
+-- its own parents are done, and its end says nothing of theirs any more.
+create function tasker.count_implied(p_task uuid) returns void
+language sql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+    with missing as (
+        select p.step_no as parent, i.step_no as child
+        from tasker.tasks t
+        join tasker.template_steps i on i.template_id = t.template_id and i.implied <> '{}'
+        join tasker.steps p on p.task_uuid = t.task_uuid and p.step_no = any (i.implied)
+        where t.task_uuid = p_task and p.state not in ('complete', 'resolved_manually')
+          and i.step_no <> all (p.children)),
+    ends as (  -- a step may be the parent of one and the child of another
+        select parent as step_no, child, null as parent from missing
+        union all select child, null, parent from missing)
+    update tasker.steps s
+    set children = s.children || e.children, waiting_on = s.waiting_on + e.parents
+    from (select step_no, coalesce(array_agg(child) filter (where child is not null), '{}')
+                     as children, count(parent)::integer as parents
+          from ends group by 1) e
+    where s.task_uuid = p_task and s.step_no = e.step_no
+$$;
+
 -- Resolves a step: its children go on as after a complete one, with p_result (or null: none) as
 -- its result. The task completes where that was its last sink. Of a deciding step no steps come to be,
 -- so that it cannot be given a result.
@@ -274,6 +298,9 @@ begin
     set state = 'resolved_manually', finished_at = v_now, due_at = null, error = null,
         result = p_result, metadata = null
     where s.task_uuid = p_task and s.step_no = p_no;
+    if v_step.waiting_on > 0 then
+        perform tasker.count_implied(p_task);
+    end if;
 
     if v_step.children <> '{}' then
         select u.queued_nos into v_ready from tasker.unlock_children(
