@@ -369,6 +369,32 @@ async def test_a_resolved_step_lets_its_children_go_on_once_all_parents_are_done
 
 
 @asynchronous
+async def test_what_is_behind_a_step_resolved_early_waits_for_all_that_its_template_names(
+    each_database: str,
+) -> None:
+    shape = {"a": (), "b": ("a",), "c": ("a", "b"), "d": ("a", "b", "c"), "other": ("b",)}
+    [task] = submit(each_database, shape)
+    waiting = "select waiting_on from tasker.steps where name <> 'other' order by name"
+    async with opened(each_database) as [store]:
+        [a] = await claim(store)
+        assert rows(each_database, waiting) == [(0,), (1,), (1,), (1,)], "as in a chain"
+        with client(each_database) as repairer:
+            numbers = {step.name: step.step_no for step in repairer.get_task(task).steps}
+            made = repairer.resolve_step(step_uuid(task, numbers["b"]), reason="not needed")
+            assert [change.step for change in made.changes] == ["b", "other"]
+            assert step_states(each_database, task)["c"] == "pending", "it names a, which runs"
+            assert rows(each_database, waiting) == [(0,), (1,), (1,), (2,)]
+            counters_agree(each_database, task)
+            repairer.resolve_step(step_uuid(task, numbers["c"]), reason="nor is this")
+            assert step_states(each_database, task)["d"] == "pending"
+            counters_agree(each_database, task)
+        [d], _ = await finish(store, done(a), capacity=9)
+        assert d.name == "d"
+        await finish(store, done(d), *[done(step) for step in await claim(store)])
+    assert task_state(each_database, task) == "complete"
+
+
+@asynchronous
 async def test_resolving_the_failed_step_revives_its_task_and_unlocks_what_is_behind(
     each_database: str,
 ) -> None:

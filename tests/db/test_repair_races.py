@@ -133,6 +133,24 @@ async def test_a_finish_that_waits_for_a_repair_is_stale_and_its_batch_goes_on(
     assert task_state(each_database, task) == ENDS.get((verb, fate), "complete")
 
 
+@asynchronous
+async def test_a_finish_that_waits_for_a_repair_finds_the_edges_that_it_gave_back(
+    each_database: str,
+) -> None:
+    [task] = submit(each_database, {"first": (), "second": ("first",), "last": ("first", "second")})
+    async with opened(each_database, None, None) as [store, hand]:
+        [first] = await claim(store)
+        async with hand.connection.transaction():
+            await _by_hand(hand, "resolve step", task)
+            waiting = asyncio.create_task(finish(store, done(first), capacity=9))
+            await until_blocked(each_database)
+        [last], _ = await waiting
+        assert last.name == "last"
+        assert rows(each_database, DISAGREEING) == []
+        await finish(store, done(last))
+    assert task_state(each_database, task) == "complete"
+
+
 async def _by_hand(store: Store, verb: str, task: UUID) -> None:
     """The repair in the transaction that the store has open."""
     statements: dict[str, tuple[str, list[Any]]] = {
