@@ -15,7 +15,7 @@ RESULTS ?= bench/results
 BENCHES ?= run latency seeds ceiling scale transport idle watching reliability peers size
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check format bench chaos model clean
+.PHONY: help demo byte-code test test-long check format bench chaos model clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -41,10 +41,15 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 demo: $(VENV)/.run  ## install everything, run the five workflows live, print their results
 	$(BIN)/tasker-mp demo
 
-test: $(VENV)/.dev  ## the whole test suite, in parallel
+# The suite starts thousands of processes; each would compile all that it imports where the environment
+# keeps Python from writing byte code.
+byte-code: $(VENV)/.dev
+	@$(BIN)/python -m compileall -q tasker_mp bench handlers tests
+
+test: byte-code  ## the whole test suite, in parallel
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-test-long: $(VENV)/.dev  ## the same with the tests that take longer
+test-long: byte-code  ## the same with the tests that take longer
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m ""
 
 check: $(VENV)/.dev  ## format, lint, types, import layers
