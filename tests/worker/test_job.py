@@ -58,14 +58,17 @@ def busy_core() -> Iterator[None]:
 @pytest.mark.usefixtures("busy_core")
 def test_what_a_step_waited_for_a_core_does_not_make_it_slow() -> None:
     delay = RunDelay()
-    wall, limit = 0, time.monotonic() + 20
-    while wall < 100_000_000 and time.monotonic() < limit:  # the neighbours have to start first
+    wall, own, limit = 0, 0, time.monotonic() + 20
+    # The neighbours have to start first, and what a hypervisor takes is nobody's wait for a core.
+    while (wall < 100_000_000 or own >= 50_000_000) and time.monotonic() < limit:
         delay.mark()
         began, until = time.monotonic_ns(), time.thread_time_ns() + 30_000_000
         while time.thread_time_ns() < until:
             pass
         wall = time.monotonic_ns() - began
-    assert 100_000_000 <= wall < delay.since_mark_ns() + 50_000_000
+        own = wall - delay.since_mark_ns()
+    assert wall >= 100_000_000
+    assert own < 50_000_000
     unaware, aware, sleeper = (Job(_SPEC, _Handler()) for _ in range(3))
     unaware.note(wall)
     for job in (aware, sleeper):
